@@ -1,0 +1,37 @@
+"""`untaught calibrate`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from untaught.cli.console import Json, Quiet, progress
+
+
+def calibrate(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    good: Annotated[str, typer.Option(help="Folder of good images that were not trained on.")],
+    false_reject: Annotated[
+        float | None, typer.Option(help="Wanted share of rejected good parts; default: the run's.")
+    ] = None,
+    tail: Annotated[bool, typer.Option("--tail", help="Extrapolate by a tail fit where images are too few.")] = False,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Set a run's thresholds anew from other good images, without training."""
+    from untaught.calibration import promise
+    from untaught.engine.calibrate import calibrate as calibrate_run
+    from untaught.report.page import write_report
+    from untaught.run import Run
+
+    with progress(quiet or json_) as report:
+        calibration = calibrate_run(Run(run), good, false_reject, "tail" if tail else None, report=report)
+    write_report([Run(run)], run / "report.html")
+    if json_:
+        print(json.dumps(asdict(calibration)))
+    else:
+        typer.echo(promise(calibration.image))

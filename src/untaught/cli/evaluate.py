@@ -1,0 +1,36 @@
+"""`untaught evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from untaught.cli.console import Json, Quiet, progress
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    data: Annotated[str, typer.Option(help="Data set whose test split is measured.")],
+    limit: Annotated[float, typer.Option(help="False-positive rate up to which AUPRO integrates.")] = 0.3,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Measure a run on the test split of a data set and renew its report."""
+    from untaught.engine.evaluate import evaluate as evaluate_run
+    from untaught.engine.evaluate import to_json
+    from untaught.report.page import write_report
+    from untaught.report.tables import result_table
+    from untaught.run import Run
+
+    opened = Run(run)
+    with progress(quiet or json_) as report:
+        result = evaluate_run(opened, data, limit=limit, report=report)
+    page = write_report([Run(run)], run / "report.html")
+    if json_:
+        print(json.dumps(to_json(result)))
+    else:
+        typer.echo(result_table(result))
+        typer.echo(page)

@@ -1,0 +1,103 @@
+"""`untaught train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from untaught.cli.console import Json, Quiet, first_process, progress, remark
+from untaught.errors import ConfigError
+
+if TYPE_CHECKING:
+    from untaught.run import Run
+
+
+def train(
+    method: Annotated[str, typer.Argument(help="Method: see `untaught list`.")],
+    data: Annotated[str, typer.Option(help="Folder with good images, or `toy` for a product drawn in memory.")],
+    preset: Annotated[
+        str, typer.Option(help="Named settings: `lite` for two cores, `paper` for the paper's.")
+    ] = "lite",
+    backbone: Annotated[
+        str | None, typer.Option(help="Any timm model with feature maps, in place of the preset's.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Backbone weights: a local safetensors file.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the square input in pixels.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each stage, in place of the stopping rule.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time budget of training in minutes.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of split, initialisation and order.")] = 0,
+    false_reject: Annotated[float, typer.Option(help="Wanted share of good parts that are rejected.")] = 0.01,
+    on_bad_image: Annotated[str, typer.Option(help="`fail` or `skip` where an image does not decode.")] = "fail",
+    out: Annotated[Path | None, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting: key=value, e.g. model.width=32.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted training in --out.")] = False,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Train a detector on good images and set its thresholds from held-out ones."""
+    from untaught.config import Settings, merge, parse_overrides, validate
+
+    given = {
+        "method": method,
+        "data": data,
+        "preset": preset,
+        "image_size": image_size,
+        "epochs": epochs,
+        "minutes": minutes,
+        "seed": seed,
+        "false_reject": false_reject,
+        "on_bad_image": on_bad_image,
+    }
+    named = {"backbone": backbone, "weights": weights and str(weights)}
+    model = {key: value for key, value in named.items() if value is not None}
+    values = {key: value for key, value in given.items() if value is not None}
+    settings = validate(Settings, merge(values, {"model": model}, parse_overrides(set_ or [])))
+    if resume and out is None:
+        raise ConfigError("--resume came without --out", "the folder of the interrupted training", "add --out RUN")
+    out = out or new_folder(Path("runs"), f"{Path(settings.data).name.replace(':', '-') or 'data'}-{settings.method}")
+
+    from untaught.engine.train import train as train_run
+    from untaught.report.page import write_report
+
+    try:
+        with progress(quiet or json_) as report:
+            run = train_run(settings, out, resume=resume, report=report)
+    except KeyboardInterrupt:
+        remark(f"Interrupted. Go on where it was: the same command with --out {out} --resume", quiet)
+        raise typer.Exit(130) from None
+    if not first_process():
+        return
+    write_report([run], run.folder / "report.html")
+    tell(run, quiet or json_)
+    if json_:
+        kept = {"name", "method", "preset", "seed", "training", "calibration"}
+        print(json.dumps({"run": str(run.folder), **run.card.model_dump(mode="json", include=kept)}))
+    else:
+        typer.echo(run.folder)
+
+
+def tell(run: Run, quiet: bool) -> None:
+    """Say in a few lines what the training did and what its threshold promises."""
+    from untaught.calibration import promise
+
+    card = run.card
+    stopped = card.training.stopped
+    remark("; ".join(f"{stage}: {count} epochs ({stopped[stage]})" for stage, count in card.training.epochs.items()), quiet)
+    if card.data.copies or card.data.quarantined:
+        left = f"{len(card.data.copies)} exact copies, {len(card.data.quarantined)} that do not decode"
+        remark(f"left out of the good images: {left} (named in {run.folder / 'card.json'})", quiet)
+    remark(f"{card.training.images} images, {card.training.seconds:.0f} s. {promise(card.calibration.image)}", quiet)
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """A folder below `parent` that is not there yet, numbered where the name is taken."""
+    candidate, number = parent / name, 1
+    while candidate.exists():
+        number += 1
+        candidate = parent / f"{name}-{number}"
+    return candidate

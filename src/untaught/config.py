@@ -1,0 +1,169 @@
+"""Settings: one frozen pydantic model, TOML files, and `key.path=value` overrides.
+
+An unknown key is an error that names its path and the nearest known one. The resolved settings of a run are written
+beside its weights, so that a run can be repeated from its own folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from untaught.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """Base of all settings: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class CacheSettings(Frozen):
+    """Where the teacher's features are kept while the student trains."""
+
+    memory: float = Field(
+        default=2.0, ge=0, description="GiB of features kept in memory; above it they are memory-mapped on disk"
+    )
+    folder: Path | None = Field(
+        default=None, description="folder of the disk cache; default: the platform's cache folder"
+    )
+    keep: bool = Field(
+        default=False, description="write the features to disk and keep them for later runs on the same images"
+    )
+
+
+class Settings(Frozen):
+    """What a training run was asked to do. Method settings are kept under `model`, validated by the method itself."""
+
+    method: str = Field(description="name of the method: see `untaught list`")
+    data: str = Field(description="data set: a folder, or `toy`")
+    preset: str = Field(default="lite", description="named set of method settings: `lite` (two cores) or `paper`")
+    image_size: int | None = Field(
+        default=None, ge=32, le=4096, description="side of the square input in pixels; default: the preset's"
+    )
+    white: int = Field(default=65535, ge=1, le=65535, description="value of full scale in 16-bit images")
+    max_pixels: int = Field(default=100_000_000, ge=1, description="largest width times height that is decoded")
+    max_bytes: int = Field(default=256 * 2**20, ge=1, description="largest file that is read")
+    seed: int = Field(default=0, ge=0, description="seed of split, initialisation and order")
+    epochs: int | None = Field(default=None, ge=1, description="train for so many epochs in place of the stopping rule")
+    minutes: float | None = Field(
+        default=None, gt=0, description="training budget in minutes; the stopping rule may end earlier"
+    )
+    false_reject: float = Field(default=0.01, gt=0, lt=1, description="wanted rate of good parts that are rejected")
+    threshold: Literal["conformal", "tail"] = Field(
+        default="conformal", description="`tail` extrapolates where images are too few"
+    )
+    on_bad_image: Literal["skip", "fail"] = Field(
+        default="fail", description="what to do with images that do not decode"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="of the student's training; scores are fp32"
+    )
+    checkpoint_seconds: float = Field(default=10.0, ge=0, description="least seconds between two checkpoints")
+    cache: CacheSettings = CacheSettings()
+    model: dict[str, Any] = Field(default_factory=dict, description="settings of the method, over its preset")
+
+
+def validate(model: type[M], values: Mapping[str, Any], source: str = "settings") -> M:
+    """Make `model` from `values`.
+
+    Raises:
+        ConfigError: naming the path of each key that is unknown or has a wrong value.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(*_explain(model, error, source)) from None
+
+
+def _explain(model: type[BaseModel], error: ValidationError, source: str) -> tuple[str, str, str]:
+    came, expected, fix = [], [], []
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            known = _fields_at(model, item["loc"][:-1])
+            near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+            came.append(f"{source}: unknown key `{path}`")
+            expected.append("one of " + ", ".join(sorted(known)))
+            fix.append(f"did you mean `{near[0]}`?" if near else "remove the key or correct its name")
+        elif item["type"] == "missing":
+            came.append(f"{source}: `{path}` is missing")
+            fix.append(f"give `{path}`")
+        else:
+            came.append(f"{source}: `{path}` is {item['input']!r}")
+            expected.append(item["msg"][0].lower() + item["msg"][1:])
+            fix.append(f"correct `{path}`")
+    return "; ".join(came), "; ".join(expected), "; ".join(fix)
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        info = model.model_fields.get(str(part))
+        if info is None or not (isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)):
+            return []
+        model = info.annotation
+    return list(model.model_fields)
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested dictionaries joined key by key; the later one wins."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = result.get(key)
+            result[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
+    """`["model.width=32", "model.levels=[8,16]"]` as nested dictionaries. Values are TOML; what is not TOML is text.
+
+    Raises:
+        ConfigError: a pair without `=` or with an empty key.
+    """
+    result: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        parts = key.strip().split(".")
+        if not equals or not all(parts):
+            raise ConfigError(
+                f"--set got {pair!r}", "key=value, the key with dots between levels", "for example --set model.width=32"
+            )
+        try:
+            value: Any = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        nested: dict[str, Any] = {parts[-1]: value}
+        for part in reversed(parts[:-1]):
+            nested = {part: nested}
+        result = merge(result, nested)
+    return result
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        ConfigError: the file is missing, unreadable or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error})", "a TOML file", "check the path and its permissions"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML ({error})", "a TOML file", "correct the line named") from None
+
+
+def to_toml(model: BaseModel) -> str:
+    """Settings as TOML text; keys without a value are left out."""
+    return tomli_w.dumps(model.model_dump(mode="json", exclude_none=True))

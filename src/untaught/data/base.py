@@ -1,0 +1,109 @@
+"""What a data set is, for everything above: a name, samples, and how to get an image and its mask."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from untaught.errors import DataError
+from untaught.image import Recipe, Source, read, read_mask
+from untaught.records import GOOD, Sample
+
+
+class Dataset(Protocol):
+    """Images with labels, split into train and test.
+
+    `layout` says in words how the folder was understood. `samples` are in a fixed order and their names unique.
+    """
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+
+    @property
+    def root(self) -> Path | None:
+        """Folder the sample names are relative to; None where images are drawn in memory."""
+
+    @property
+    def layout(self) -> str:
+        """How the folder was understood, in words."""
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """All samples, train before test."""
+
+    def source(self, sample: Sample) -> Source:
+        """What `untaught.image` decodes."""
+
+    def image(self, sample: Sample, recipe: Recipe) -> NDArray[np.uint8]:
+        """The model's input, (height, width, 3) of the recipe; raises ImageError."""
+
+    def mask(self, sample: Sample) -> NDArray[np.bool_] | None:
+        """True where defective, (h, w) at the mask file's own size; None where no mask exists; raises MaskError."""
+
+    def fingerprint(self, sample: Sample) -> str:
+        """SHA-256 of what `source` holds, in hex; where it cannot be read, a word no other image has."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileDataset:
+    """A data set of files, whatever its layout was.
+
+    Attributes:
+        orphans: Mask files that belong to no image.
+        labels: Masks hold class numbers rather than brightness (see `untaught.image.read_mask`).
+    """
+
+    name: str
+    root: Path
+    layout: str
+    samples: tuple[Sample, ...]
+    orphans: tuple[Path, ...] = ()
+    labels: bool = False
+
+    def source(self, sample: Sample) -> Source:
+        """The image's path."""
+        return sample.path or self.root / sample.name
+
+    def image(self, sample: Sample, recipe: Recipe) -> NDArray[np.uint8]:
+        """The model's input, (height, width, 3) of the recipe; raises ImageError."""
+        return read(self.source(sample), recipe)
+
+    def mask(self, sample: Sample) -> NDArray[np.bool_] | None:
+        """True where defective, (h, w) at the mask file's own size; None where no mask exists; raises MaskError."""
+        return None if sample.mask_path is None else read_mask(sample.mask_path, labels=self.labels)
+
+    def fingerprint(self, sample: Sample) -> str:
+        """SHA-256 of the file's bytes, in hex; `unreadable:` and its name where it cannot be read."""
+        try:
+            with Path(str(self.source(sample))).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return f"unreadable:{sample.name}"
+
+
+def train_good(dataset: Dataset) -> tuple[Sample, ...]:
+    """The good images to learn from.
+
+    Raises:
+        DataError: There are none.
+    """
+    good = tuple(sample for sample in dataset.samples if sample.split == "train" and sample.kind == GOOD)
+    if not good:
+        where = dataset.root or dataset.name
+        raise DataError(
+            f"{where}: no good images to learn from ({dataset.layout})",
+            "a folder `good` or `train/good` with PNG, JPEG, BMP or TIFF files",
+            "put images of good parts there",
+        )
+    return good
+
+
+def to_evaluate(dataset: Dataset) -> tuple[Sample, ...]:
+    """The images to evaluate on, good and defective; empty where the data set has no test split."""
+    return tuple(sample for sample in dataset.samples if sample.split == "test")

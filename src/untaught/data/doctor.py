@@ -1,0 +1,219 @@
+"""Look at a data set before it is trained on: every file once, decoded completely, in threads."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from untaught.data.base import Dataset, FileDataset
+from untaught.data.diagnosis import Diagnosis, Finding, Severity
+from untaught.data.likeness import near_pairs
+from untaught.data.look import Look, look_at
+from untaught.data.split import LEAST
+from untaught.image import Header, Limits, in_order
+
+FEW_GOOD = 50
+_ORDER = ("error", "warning", "info")
+
+
+def examine(
+    dataset: Dataset,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+    limits: Limits | None = None,
+) -> Diagnosis:
+    """Decode every image and mask once and say what was found.
+
+    Args:
+        dataset: From `untaught.data.folder.open_dataset`, or any other.
+        workers: Threads that decode.
+        progress: Called with the number of images done and of all.
+        limits: Those training would use; a `Recipe` will do.
+    """
+    limits, looks = limits or Limits(), []
+    for look in in_order(lambda sample: look_at(dataset, sample, limits), dataset.samples, workers):
+        looks.append(look)
+        if progress:
+            progress(len(looks), len(dataset.samples))
+    findings = [*_images(looks, limits), *_copies(looks), *_likenesses(looks), *_masks(dataset, looks), *_counts(looks)]
+    headers = [look.header for look in looks if look.header]
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for look in looks:
+        counts[look.sample.split][look.sample.kind] += 1
+    return Diagnosis(
+        name=dataset.name,
+        layout=dataset.layout,
+        counts={split: dict(kinds) for split, kinds in counts.items()},
+        sizes=dict(Counter(_by(header.size) for header in headers).most_common()),
+        formats=dict(Counter(_form(header) for header in headers).most_common()),
+        masks=sum(look.mask_size is not None for look in looks),
+        broken=tuple(look.sample.name for look in looks if look.reason),
+        findings=tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity))),
+    )
+
+
+def _form(header: Header) -> str:
+    return f"{header.format} {header.mode}" + (" 16 bit" if header.deep else "")
+
+
+def _names(looks: Sequence[Look]) -> tuple[str, ...]:
+    return tuple(look.sample.name for look in looks)
+
+
+def _images(looks: Sequence[Look], limits: Limits) -> Iterator[Finding]:
+    """Files that do not decode, frames without content, 16-bit images that would come out dark."""
+    if broken := [look for look in looks if look.reason]:
+        yield Finding(
+            severity="error",
+            code="broken-image",
+            what=f"images that cannot be used: {len(broken)} of {len(looks)}",
+            fix="replace or remove them, or train without them: --on-bad-image skip",
+            names=_names(broken),
+            reasons={look.sample.name: look.reason for look in broken},
+        )
+    if plain := [look for look in looks if look.plain]:
+        yield Finding(
+            severity="warning",
+            code="one-coloured",
+            what=f"images of one colour and nothing else: {len(plain)}",
+            fix="remove them if the camera, the lamp or the part was missing",
+            names=_names(plain),
+        )
+    deep = [look for look in looks if look.peak is not None]
+    peak = max((look.peak or 0 for look in deep), default=limits.white)
+    if deep and peak <= limits.white // 4:
+        white = 2 ** max(8, peak.bit_length()) - 1
+        yield Finding(
+            severity="warning",
+            code="dark-16-bit",
+            what=f"16-bit images: {len(deep)}, none brighter than {peak}, while {limits.white} counts as white",
+            fix=f"set white = {white} for grey images; save colour ones with 8 bits",
+            names=_names(deep),
+        )
+
+
+def _copies(looks: Sequence[Look]) -> Iterator[Finding]:
+    """The same pixels more than once; of one-coloured frames nothing can be said."""
+    groups: dict[str, list[Look]] = defaultdict(list)
+    for look in looks:
+        if look.digest and not look.plain:
+            groups[look.digest].append(look)
+    sorts: dict[str, list[Sequence[Look]]] = defaultdict(list)
+    for group in groups.values():
+        if len({look.sample.defective for look in group}) > 1:
+            sorts["contradiction"].append(group)
+        elif len({look.sample.split for look in group}) > 1:
+            sorts["leak"].append(group)
+        elif len(group) > 1:
+            sorts["copy"].append(group)
+    yield from _same("error", "contradiction", sorts["contradiction"])
+    yield from _same("error", "leak", sorts["leak"])
+    yield from _same("warning", "copy", sorts["copy"])
+
+
+def _likenesses(looks: Sequence[Look]) -> Iterator[Finding]:
+    """The same picture with other pixels: compressed, resized or taken twice without moving the part."""
+    seen = [look for look in looks if look.thumbnail is not None and not look.plain]
+    if not seen:
+        return
+    pairs = near_pairs(np.stack([look.thumbnail for look in seen if look.thumbnail is not None]))
+    found = [(seen[i], seen[j]) for i, j in pairs if seen[i].digest != seen[j].digest]
+    yield from _same("warning", "near-leak", [pair for pair in found if pair[0].sample.split != pair[1].sample.split])
+    yield from _same("warning", "near-copy", [pair for pair in found if pair[0].sample.split == pair[1].sample.split])
+
+
+_SAME = {
+    "contradiction": ("pictures called good in one place and defective in another", "decide which is right"),
+    "leak": (
+        "pictures that are in training and in the test, so that the test is none",
+        "remove them from one of the two",
+    ),
+    "copy": ("pictures that come more than once", "keep one of each"),
+    "near-leak": (
+        "pairs that show nearly the same picture in training and in the test",
+        "look at them: one part saved or photographed twice belongs in one of the two only",
+    ),
+    "near-copy": ("pairs that show nearly the same picture", "look at them and keep one of each if they are copies"),
+}
+
+
+def _same(severity: Severity, code: str, groups: Sequence[Sequence[Look]]) -> Iterator[Finding]:
+    if groups:
+        what, fix = _SAME[code]
+        names = tuple(" = ".join(_names(group)) for group in groups)
+        yield Finding(severity=severity, code=code, what=f"{what}: {len(groups)}", fix=fix, names=names)
+
+
+def _masks(dataset: Dataset, looks: Sequence[Look]) -> Iterator[Finding]:
+    """Masks that are unreadable, of another size, empty, missing or left over."""
+    defective = [look for look in looks if look.sample.defective]
+    broken = {look.sample.name: look.mask_reason for look in defective if look.mask_reason}
+    other = {
+        look.sample.name: f"image {_by(look.header.size)}, mask {_by(look.mask_size)}"
+        for look in defective
+        if look.header and look.mask_size and look.header.size != look.mask_size
+    }
+    empty = [look for look in defective if look.mask_size and look.mask_empty]
+    if broken:
+        what, fix = f"masks that cannot be used: {len(broken)}", "replace or remove them"
+        yield Finding(severity="error", code="broken-mask", what=what, fix=fix, names=tuple(broken), reasons=broken)
+    if other:
+        what, fix = f"masks that are not of their image's size: {len(other)}", "export them at the size of the images"
+        yield Finding(severity="error", code="mask-size", what=what, fix=fix, names=tuple(other), reasons=other)
+    if empty:
+        what = f"masks of defective images that mark nothing, so that every pixel counts as good: {len(empty)}"
+        fix = "draw them, or remove them"
+        yield Finding(severity="warning", code="empty-mask", what=what, fix=fix, names=_names(empty))
+    yield from _missing_masks(defective)
+    if isinstance(dataset, FileDataset) and dataset.orphans:
+        yield Finding(
+            severity="warning",
+            code="stray-mask",
+            what=f"masks that belong to no image: {len(dataset.orphans)}",
+            fix="name a mask as its image (001.png: 001_mask.png or 001.png) or remove it",
+            names=tuple(path.relative_to(dataset.root).as_posix() for path in dataset.orphans),
+        )
+
+
+def _missing_masks(defective: Sequence[Look]) -> Iterator[Finding]:
+    without = [look for look in defective if not look.mask_size and not look.mask_reason]
+    if without and len(without) == len(defective):
+        yield Finding(
+            severity="info", code="no-masks", what="no masks: there will be figures of images, none of pixels"
+        )
+    elif without:
+        yield Finding(
+            severity="warning",
+            code="missing-mask",
+            what=f"defective images without a mask, while others have one: {len(without)} of {len(defective)}",
+            fix="add the missing masks; figures of pixels leave these images out",
+            names=_names(without),
+        )
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _counts(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Too few images, or none, of a group."""
+    usable = [look.sample for look in looks if not look.reason]
+    good = sum(sample.split == "train" and not sample.defective for sample in usable)
+    tests = [sample for sample in usable if sample.split == "test"]
+    defective = sum(sample.defective for sample in tests)
+    if good < LEAST:
+        what, fix = f"good images to learn from: {good}, at least {LEAST} are needed", "take more images of good parts"
+        yield Finding(severity="error", code="too-few-good", what=what, fix=fix)
+    elif good < FEW_GOOD:
+        what = f"good images to learn from: {good}, too few to promise a low false-reject rate"
+        fix = f"take {FEW_GOOD} or more, better 200, over several shifts and batches"
+        yield Finding(severity="warning", code="few-good", what=what, fix=fix)
+    if not tests:
+        what = "no test split: training is possible, evaluation is not"
+        yield Finding(severity="info", code="no-test", what=what)
+    elif defective in (0, len(tests)):
+        which = "defective" if defective == 0 else "good"
+        what, fix = f"no {which} images in the test split, so there is no AUROC", f"add {which} images to the test"
+        yield Finding(severity="warning", code="one-sided-test", what=what, fix=fix)

@@ -1,0 +1,184 @@
+"""Any folder of images, and the way from what a user names to a data set.
+
+What is understood (names in any case, folders below folders, every image format):
+
+    good/                      good images; also ok, normal, pass, free; also below train/; also images in train/
+    bad/  or  scratch/ dent/   defective ones; the kind is the folder's name (of bad/scratch/ it is scratch)
+    test/good/  test/scratch/  a test split
+    masks/scratch/001.png      masks, if there are any; also ground_truth, mask, gt; also masks/001.png
+    bad/001_mask.png           or beside the image; `_mask` may be missing in a folder of masks
+    001.png 002.png ...        a flat folder: all are good; beside them only bad/, defect/, ng/ ... are looked at
+
+Where there are defective images but no good ones to test with, a fifth of the good ones (at most 100), drawn by a
+hash of the name, is kept for the test.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from untaught.data import btad, mtd, mvtec, visa
+from untaught.data.base import Dataset, FileDataset, train_good
+from untaught.data.listing import entries, folders, images, is_folder, is_image
+from untaught.data.split import hold_out
+from untaught.data.toy import Toy
+from untaught.errors import DataError
+from untaught.records import GOOD, Sample
+
+GOOD_NAMES = {GOOD, "ok", "normal", "pass", "passed", "free"}
+BAD_NAMES = {"bad", "ko", "ng", "nok", "defect", "defects", "defective", "anomaly", "anomalies", "anomalous"}
+BAD_NAMES |= {"abnormal", "fail", "failed", "reject", "rejects"}
+MASK_NAMES = {"masks", "mask", "ground_truth", "ground-truth", "gt"}
+TEST_SHARE, TEST_MOST = 0.2, 100
+_ENDINGS = ("_mask", "-mask")
+
+
+class _Layout(Protocol):
+    def matches(self, root: Path, /) -> bool:
+        """Whether the folder is of this layout."""
+
+    def read(self, root: Path, /) -> FileDataset:
+        """The data set in it."""
+
+
+LAYOUTS: tuple[_Layout, ...] = (mvtec, btad, visa, mtd)
+
+
+def open_dataset(spec: str | Path) -> Dataset:
+    """The data set in a folder, of whatever layout; `toy` or `toy:SEED` is the drawn one.
+
+    Layouts are tried in this order: MVTec AD, BTAD, VisA, Magnetic Tile Defects, any folder.
+
+    Raises:
+        DataError: There is no such folder, nothing in it is understood, or it holds no good images.
+    """
+    word, _, seed = str(spec).partition(":")
+    if word == "toy" and isinstance(spec, str):
+        if seed and not seed.isdecimal():
+            raise DataError(f"data set {spec!r}", "toy or toy:SEED with a whole number", "toy:1, or ./toy for a folder")
+        return Toy(seed=int(seed or 0))
+    root = Path(spec).expanduser()
+    if not is_folder(root):
+        came = "is not a folder" if root.exists() else "no such folder"
+        raise DataError(f"{root}: {came}", "a folder of images, or toy", "check the path")
+    layout = next((layout for layout in LAYOUTS if layout.matches(root)), None)
+    if layout is None and not matches(root):
+        raise _not_understood(root)
+    dataset = layout.read(root) if layout else read(root)
+    train_good(dataset)
+    return dataset
+
+
+def _not_understood(root: Path) -> DataError:
+    inside = [f for f in folders(root) if any(layout.matches(f) for layout in LAYOUTS) or _good_folders(f)]
+    if inside:
+        names = ", ".join(folder.name for folder in inside)
+        return DataError(f"{root}: holds several data sets ({names})", "one", f"name one, for instance {inside[0]}")
+    return DataError(
+        f"{root}: {'no images of good parts found' if entries(root) else 'an empty folder'}",
+        "a folder `good` and, to evaluate, defective images in folders beside it; the layout of MVTec AD, VisA, BTAD "
+        "or MTD; or a flat folder of good images (PNG, JPEG, BMP or TIFF)",
+        "move images of good parts into a folder `good`",
+    )
+
+
+def matches(root: Path) -> bool:
+    """Whether there are folders of good images, or images without a folder."""
+    return bool(_good_folders(root) or _direct(root) or _direct(_child(root, "train")))
+
+
+def read(root: Path) -> FileDataset:
+    """The data set in a folder that follows no published layout; the rules are at the top of this file."""
+    homes = _good_folders(root)
+    loose = _direct(_child(root, "train")) or _direct(root)
+    good, _ = _without_masks([path for home in homes for path in images(home)] or loose)
+    homes_of_bad = _kind_folders(root, only_bad=not homes and not _direct(_child(root, "train")))
+    bad = {home: found for home in homes_of_bad if (found := _without_masks(images(home)))[0]}
+    tested = [path for home in folders(_child(root, "test")) if _is(home, GOOD_NAMES) for path in images(home)]
+    name = {path: path.relative_to(root).as_posix() for path in good}
+    kept = hold_out(list(name.values()), TEST_SHARE, most=TEST_MOST) if bad and not tested else frozenset()
+
+    masks = _masks(root)
+    stems = Counter(path.stem for pictures, _ in bad.values() for path in pictures)
+    samples = [Sample(name[path], "train", GOOD, path) for path in good if name[path] not in kept]
+    samples += [Sample(name[path], "test", GOOD, path) for path in good if name[path] in kept]
+    samples += [Sample(path.relative_to(root).as_posix(), "test", GOOD, path) for path in tested]
+    for home, (pictures, beside) in bad.items():
+        for path in pictures:
+            kind = _kind(path, home)
+            keys = _mask_keys(path, root, home, kind, alone=stems[path.stem] == 1)
+            mask = beside.get(path) or next((masks[key] for key in keys if key in masks), None)
+            samples.append(Sample(path.relative_to(root).as_posix(), "test", kind, path, mask))
+    used = {sample.mask_path for sample in samples}
+    orphans = tuple(sorted(set(masks.values()) - used))
+    layout = _words(bool(homes), bool(bad), len(kept), bool(tested))
+    return FileDataset(root.resolve().name, root, layout, tuple(samples), orphans)
+
+
+def _words(homes: bool, bad: bool, kept: int, tested: bool) -> str:
+    first = "folders by kind" if homes else "a flat folder, all images taken as good"
+    if kept:
+        return f"{first}; {kept} good images, drawn by a hash of the name, are kept for the test"
+    if bad or tested:
+        return f"{first}; test split given" if tested else f"{first}; no good images to test with"
+    return f"{first}; no test split"
+
+
+def _child(root: Path, name: str) -> Path:
+    return next((folder for folder in folders(root) if folder.name.lower() == name), root / name)
+
+
+def _is(folder: Path, names: set[str]) -> bool:
+    return folder.name.lower() in names
+
+
+def _good_folders(root: Path) -> list[Path]:
+    here = [folder for folder in folders(root) if _is(folder, GOOD_NAMES)]
+    return here or [folder for folder in folders(_child(root, "train")) if _is(folder, GOOD_NAMES)]
+
+
+def _direct(folder: Path) -> list[Path]:
+    return [path for path in entries(folder) if is_image(path)] if is_folder(folder) else []
+
+
+def _kind_folders(root: Path, only_bad: bool) -> list[Path]:
+    other = GOOD_NAMES | MASK_NAMES | {"train", "test"}
+    here = [folder for folder in folders(root) if _is(folder, BAD_NAMES) or not (only_bad or _is(folder, other))]
+    return here + [folder for folder in folders(_child(root, "test")) if not _is(folder, other)]
+
+
+def _kind(path: Path, home: Path) -> str:
+    below = path.relative_to(home).parts
+    return below[0] if _is(home, BAD_NAMES) and len(below) > 1 else home.name
+
+
+def _bare(stem: str) -> str:
+    return next((stem.removesuffix(ending) for ending in _ENDINGS if stem.endswith(ending)), stem)
+
+
+def _without_masks(paths: Iterable[Path]) -> tuple[list[Path], dict[Path, Path]]:
+    """The pictures, and which of them has a mask beside it in the same folder."""
+    by_place = {path.with_suffix(""): path for path in paths}
+    owner = {path: by_place.get(path.with_name(_bare(path.stem))) for path in paths if _bare(path.stem) != path.stem}
+    beside = {picture: mask for mask, picture in owner.items() if picture is not None}
+    return [path for path in paths if owner.get(path) is None], beside
+
+
+def _masks(root: Path) -> dict[str, Path]:
+    """Place below a folder of masks, without suffix and `_mask` -> mask."""
+    found: dict[str, Path] = {}
+    for home in folders(root):
+        if _is(home, MASK_NAMES):
+            for path in images(home):
+                found[path.relative_to(home).with_name(_bare(path.stem)).as_posix()] = path
+    return found
+
+
+def _mask_keys(path: Path, root: Path, home: Path, kind: str, alone: bool) -> list[str]:
+    """Where this picture's mask may lie, the most exact place first; its mere name counts if no other has it."""
+    below = path.relative_to(home).with_suffix("").as_posix()
+    exact = path.relative_to(root).with_suffix("").as_posix()
+    return [exact, f"{home.name}/{below}", f"{kind}/{path.stem}", *([below, path.stem] if alone else [])]

@@ -1,0 +1,82 @@
+"""One good look at one image and its mask: read once, decoded completely; what is kept is a few kilobytes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from untaught.data.base import Dataset
+from untaught.data.likeness import thumbnail
+from untaught.errors import ImageError, MaskError
+from untaught.image import Header, Limits, Picture, load
+from untaught.records import Sample
+
+PLAIN_RANGE, PLAIN_DEVIATION = 3.0, 2.0  # grey levels of 255; a lens cap's noise stays below
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is remembered of one image and its mask.
+
+    `digest` is of the decoded pixels, so that it is the same for a picture saved in another lossless format;
+    `plain` means one-coloured but for noise; `peak` is the largest value of a 16-bit image before scaling.
+    `reason` and `mask_reason` say why the file cannot be used, and are empty where it can.
+    """
+
+    sample: Sample
+    header: Header | None = None
+    digest: str = ""
+    thumbnail: NDArray[np.float16] | None = None
+    plain: bool = False
+    peak: int | None = None
+    reason: str = ""
+    mask_size: tuple[int, int] | None = None
+    mask_empty: bool = False
+    mask_reason: str = ""
+
+
+def look_at(dataset: Dataset, sample: Sample, limits: Limits) -> Look:
+    """Decode the image and, if it is defective, its mask; never raises for what is wrong with them."""
+    try:
+        found = _seen(sample, load(dataset.source(sample), limits))
+    except ImageError as error:
+        found = Look(sample, reason=error.came)
+    if not sample.defective:
+        return found
+    try:
+        mask = dataset.mask(sample)
+    except MaskError as error:
+        return replace(found, mask_reason=error.came)
+    if mask is None:
+        return found
+    return replace(found, mask_size=(mask.shape[1], mask.shape[0]), mask_empty=not mask.any())
+
+
+def _seen(sample: Sample, picture: Picture) -> Look:
+    image, small = picture.image, thumbnail(picture.image)
+    digest = hashlib.blake2b(f"{image.mode}{image.size}".encode() + image.tobytes(), digest_size=20).hexdigest()
+    return Look(sample, picture.header, digest, small, _plain(image, small), _peak(picture))
+
+
+def _plain(image: Image.Image, small: NDArray[np.float16]) -> bool:
+    if float(small.max() - small.min()) > PLAIN_RANGE:
+        return False
+    count = np.asarray(image.convert("L").histogram(), np.float64)
+    level = np.arange(256)
+    mean = count @ level / count.sum()
+    return float(np.sqrt(count @ (level - mean) ** 2 / count.sum())) <= PLAIN_DEVIATION
+
+
+def _peak(picture: Picture) -> int | None:
+    if picture.header.deep and picture.peak is None:  # colour: only the high byte is known
+        brightest = max(int(high) for _, high in _extrema(picture.image))
+        return brightest * 256 + 255
+    return picture.peak
+
+
+def _extrema(image: Image.Image) -> list[tuple[float, float]]:
+    return [band.getextrema() for band in image.split()]  # type: ignore[misc]

@@ -1,0 +1,82 @@
+"""Which good images are trained on and which are held back: by a hash of seed and name, never by order.
+
+The hash makes a split that anyone can repeat from the list of names alone, on any file system, and that moves
+few images when some are added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from untaught.errors import DataError
+
+LEAST = 4
+
+
+class GoodSplit(NamedTuple):
+    """Names of good images, sorted; the three parts are disjoint and together all."""
+
+    train: tuple[str, ...]
+    monitor: tuple[str, ...]
+    calibration: tuple[str, ...]
+
+
+def shuffled(names: Sequence[str], seed: int = 0) -> list[str]:
+    """The names in an order that depends on seed and names only.
+
+    Raises:
+        DataError: A name comes twice.
+    """
+    if len(set(names)) != len(names):
+        twice = sorted(name for name in set(names) if list(names).count(name) > 1)
+        raise DataError(f"the name {twice[0]!r} comes twice", "unique names", "rename one of the images")
+
+    def key(name: str) -> tuple[str, str]:
+        # The same name is stored composed on Linux and decomposed on macOS.
+        text = f"{seed}:{unicodedata.normalize('NFC', name)}"
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(), name
+
+    return sorted(names, key=key)
+
+
+def hold_out(names: Sequence[str], share: float, seed: int = 0, most: int | None = None) -> frozenset[str]:
+    """A share of the names, rounded down and at most `most`, for a test split that nobody has made."""
+    count = int(share * len(names) + 1e-9)
+    return frozenset(shuffled(names, seed)[: count if most is None else min(count, most)])
+
+
+def sizes(n: int) -> tuple[int, int]:
+    """How many of `n` good images are kept to monitor and to calibrate.
+
+    Calibration takes a tenth, but at least 20 as long as that is no more than a fifth: max(10 %, min(20, n // 5)).
+    The monitor, on which only the stopping rule looks, takes max(2, 5 %). Below ten images each takes one.
+
+    Raises:
+        DataError: Fewer than four: two to learn from (one has no variation), one to monitor, one to calibrate.
+    """
+    if n < LEAST:
+        noun = "image" if n == 1 else "images"
+        raise DataError(
+            f"{n} good {noun}",
+            f"at least {LEAST} (2 to learn from, 1 to decide when to stop, 1 to calibrate); 50 are a sensible start",
+            "take more images of good parts",
+        )
+    if n < 10:
+        return 1, 1
+    return max(2, n // 20), max(math.ceil(n / 10), min(20, n // 5))
+
+
+def split_good(names: Sequence[str], seed: int = 0) -> GoodSplit:
+    """Divide the good training images; the counts are those of `sizes`.
+
+    Raises:
+        DataError: Fewer than four names, or one comes twice.
+    """
+    monitor, calibration = sizes(len(names))
+    order = shuffled(names, seed)
+    parts = order[calibration + monitor :], order[calibration : calibration + monitor], order[:calibration]
+    return GoodSplit(*(tuple(sorted(part)) for part in parts))

@@ -1,0 +1,1 @@
+"""The engine: what every method shares while it trains, predicts and is measured."""

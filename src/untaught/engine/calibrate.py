@@ -1,0 +1,69 @@
+"""Thresholds from good images that were neither trained on nor chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from untaught.calibration import Calibration
+from untaught.data.base import train_good
+from untaught.data.folder import open_dataset
+from untaught.engine.predict import Detector
+from untaught.errors import DataError
+from untaught.progress import Progress, Report, silent
+from untaught.run import FileRecord, Run
+
+
+def calibrate(
+    run: Run,
+    good: str,
+    false_reject: float | None = None,
+    kind: Literal["conformal", "tail"] | None = None,
+    *,
+    report: Report = silent,
+) -> Calibration:
+    """Set a run's thresholds anew from the good images in `good`, without training.
+
+    Args:
+        run: a finished run; its card is renewed.
+        good: folder of good images, or a data set whose good training images are taken.
+        false_reject: wanted false-reject rate; default: the run's.
+        kind: `conformal` (guaranteed) or `tail` (an extrapolation); default: the run's.
+        report: told of the progress.
+
+    Raises:
+        DataError: no good image there, or one of them was trained on.
+        CalibrationError: a score is not finite.
+    """
+    dataset = open_dataset(good)
+    samples = list(train_good(dataset))
+    hashes = {sample.name: dataset.fingerprint(sample) for sample in samples}
+    trained = {item.sha256 for part in ("train", "monitor") for item in getattr(run.card.data, part)}
+    seen = [name for name, told in hashes.items() if told in trained]
+    if seen:
+        raise DataError(
+            f"{len(seen)} of {len(samples)} images in {good} were trained on: {', '.join(seen[:5])}",
+            "good images the run has never seen: on others its scores are too low",
+            "take newly recorded good images",
+        )
+    detector = Detector(run)
+    pairs = []
+    for number, prediction in enumerate(detector.stream([dataset.source(sample) for sample in samples])):
+        pairs.append((prediction.score, float(prediction.map.max())))
+        report(Progress("calibrate", number + 1, len(samples)))
+    old = run.card.calibration
+    calibration = calibrate_scores(pairs, old.wanted if false_reject is None else false_reject, kind or old.kind)
+    run.card.calibration = calibration
+    run.card.data.calibration = [FileRecord(name=name, sha256=told) for name, told in hashes.items()]
+    run.card.metrics.clear()  # figures at the old threshold are no longer true
+    run.save_card()
+    (run.folder / "evaluation.json").unlink(missing_ok=True)
+    (run.folder / "gallery.npz").unlink(missing_ok=True)
+    return calibration
+
+
+def calibrate_scores(
+    pairs: Sequence[tuple[float, float]], rate: float, kind: Literal["conformal", "tail"]
+) -> Calibration:
+    """Image and pixel thresholds from image scores and map maxima of held-out good images."""
+    return Calibration.from_scores([score for score, _ in pairs], [highest for _, highest in pairs], rate, kind)

@@ -1,0 +1,264 @@
+"""A run measured on a test split: raw scores, each mask at its own resolution, at the calibrated threshold."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from untaught.data.base import Dataset
+from untaught.data.folder import open_dataset
+from untaught.engine.gallery import choose, write_gallery
+from untaught.engine.predict import Detector
+from untaught.errors import DataError, MaskError, MetricError, RunError
+from untaught.files import write_text
+from untaught.image import resize_map
+from untaught.metrics.accumulate import MaskedMap, PixelMetrics, pixel_metrics
+from untaught.metrics.auroc import auroc
+from untaught.metrics.average_precision import average_precision
+from untaught.metrics.curves import roc_curve, thin
+from untaught.metrics.f1_max import f1_max
+from untaught.metrics.wilson import wilson
+from untaught.progress import Progress, Report, silent
+from untaught.records import GOOD, Prediction, Result, Sample, region_row
+from untaught.run import Run
+
+KEYS = [
+    "image_auroc",
+    "image_ap",
+    "image_f1_max",
+    "pixel_auroc",
+    "pixel_ap",
+    "pixel_f1_max",
+    "aupro",
+    "aupro_limit",
+    "false_reject_rate",
+    "miss_rate",
+    "threshold",
+    "n_good",
+    "n_defective",
+    "seconds_per_image",
+]
+
+
+def evaluate(run: Run, data: str, *, limit: float = 0.3, report: Report = silent) -> Result:
+    """Measure a run on the test split of `data`; the figures go into the run's card, its rows into evaluation.json.
+
+    Args:
+        run: a finished run.
+        data: a data set with a test split.
+        limit: false-positive rate at which AUPRO is cut; AUPRO@0.05 is given besides.
+        report: told of the progress.
+
+    Raises:
+        DataError: there is no test split, or one of its images was trained on.
+        ImageError: a test image does not decode.
+        MetricError: a score is not finite.
+    """
+    if not 0 < limit <= 1:
+        raise MetricError(f"the limit of AUPRO is {limit:g}", "a false-positive rate above 0 and at most 1", "give 0.3")
+    dataset = open_dataset(data)
+    samples = [sample for sample in dataset.samples if sample.split == "test"]
+    if not samples:
+        raise DataError(
+            f"{data} ({dataset.layout}) has no test split",
+            "test images, good and defective",
+            "give a folder with test/good and test/<defect>, or good/ and bad/",
+        )
+    refuse_leaks(run, dataset, samples)
+    detector = Detector(run)
+    side = (run.card.recipe.height, run.card.recipe.width)
+    with spilled((len(samples), *side)) as maps:
+        rows = list(_score(detector, dataset, samples, maps, report))
+        scored = Scored(dataset, samples, rows, maps)
+        pixels = scored.pixels(limit, report)
+        result = scored.result(limit, pixels, run.card.calibration.image.value)
+        places = choose(samples, rows)
+        write_gallery(
+            run.folder / "gallery.npz",
+            run.card.recipe,
+            [(dataset.source(samples[place]), maps[place], _mask(dataset, samples[place])) for place in places],
+        )
+    table = {
+        "data": {"spec": data, "name": dataset.name, "layout": dataset.layout},
+        "aupro_limit": limit,
+        "curves": scored.curves(pixels),
+        "rows": [
+            as_row(sample, row, places.index(number) if number in places else None)
+            for number, (sample, row) in enumerate(zip(samples, rows, strict=True))
+        ],
+    }
+    write_text(run.folder / "evaluation.json", json.dumps(table))
+    run.card.metrics[dataset.name] = result
+    run.save_card()
+    return result
+
+
+def refuse_leaks(run: Run, dataset: Dataset, samples: Sequence[Sample]) -> None:
+    """Raise where a test image was trained on, held out or calibrated with."""
+    known = {
+        item.sha256: item.name for part in ("train", "monitor", "calibration") for item in getattr(run.card.data, part)
+    }
+    leaks = [sample.name for sample in samples if dataset.fingerprint(sample) in known]
+    if leaks:
+        raise DataError(
+            f"{len(leaks)} test image(s) were used in training or calibration, {', '.join(leaks[:5])} among them",
+            "test images the run has never seen",
+            "remove the copies (`untaught doctor` lists them) and train again",
+        )
+
+
+@contextlib.contextmanager
+def spilled(shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
+    """An array on disk that is gone afterwards. Its space is taken at once: a full disk is an error, not a fault."""
+    size = int(np.prod(shape)) * 4
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.TemporaryFile())
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            file.truncate(size)
+        except OSError as error:
+            came = f"{size / 2**20:.0f} MiB cannot be kept in {tempfile.gettempdir()} ({error.strerror})"
+            raise RunError(came, "as much free space", "free space, or name another place by TMPDIR") from None
+        yield np.memmap(file, np.float32, "r+", shape=shape)
+
+
+def check_aspect(name: str, mask: tuple[int, int], image: tuple[int, int]) -> None:
+    """Raise where a mask (width, height) cannot lie over its image: a scaled one can, one of another shape cannot."""
+    if abs(mask[0] * image[1] - mask[1] * image[0]) > max(*mask, *image):
+        raise MaskError(
+            f"the mask of {name} is {mask[0]} x {mask[1]} px, the image {image[0]} x {image[1]} px",
+            "a mask of the image's shape",
+            "correct the mask (`untaught doctor` lists all such)",
+        )
+
+
+def to_json(result: Result) -> dict[str, Any]:
+    """The figures as plain data: the keys of `KEYS`, and the same for each kind of defect under `kinds`."""
+    row = {key: getattr(result, key) for key in KEYS}
+    return row | {"kinds": {kind: {key: getattr(part, key) for key in KEYS} for kind, part in result.kinds.items()}}
+
+
+def _score(
+    detector: Detector, dataset: Dataset, samples: Sequence[Sample], maps: NDArray[np.float32], report: Report
+) -> Iterator[Prediction]:
+    for number, prediction in enumerate(
+        detector.stream((dataset.source(sample) for sample in samples), names=(sample.name for sample in samples))
+    ):
+        maps[number] = prediction.map
+        yield dataclasses.replace(prediction, map=maps[number])
+        report(Progress("inspect", number + 1, len(samples)))
+
+
+def _mask(dataset: Dataset, sample: Sample) -> NDArray[np.bool_] | None:
+    return dataset.mask(sample) if sample.defective else None
+
+
+@dataclass
+class Scored:
+    """Test images with their predictions; maps lie on disk."""
+
+    dataset: Dataset
+    samples: Sequence[Sample]
+    rows: Sequence[Prediction]
+    maps: NDArray[np.float32]
+
+    def pixels(self, limit: float, report: Report) -> PixelMetrics | None:
+        """Pixel figures; None where no mask shows a defect."""
+        masks = (_mask(self.dataset, sample) for sample in self.samples)
+        if not any(mask is not None and mask.any() for mask in masks):
+            return None
+        done = 0
+
+        def masked() -> Iterator[MaskedMap]:
+            nonlocal done
+            for number, sample in enumerate(self.samples):
+                done += 1
+                report(Progress("measure", done, 2 * len(self.samples)))
+                mask = _mask(self.dataset, sample)
+                if mask is None and sample.defective:
+                    continue  # without a mask nobody knows which of its pixels are good
+                size = self.rows[number].size if mask is None else mask.shape[::-1]
+                check_aspect(sample.name, size, self.rows[number].size)
+                yield MaskedMap(
+                    sample.name, resize_map(self.maps[number], size), mask, sample.kind if sample.defective else None
+                )
+
+        return pixel_metrics(masked, sorted({limit, 0.05}))
+
+    def result(self, limit: float, pixels: PixelMetrics | None, threshold: float) -> Result:
+        """All figures, with one result for each kind of defect beside all good images."""
+        kinds = sorted({sample.kind for sample in self.samples if sample.defective})
+        groups = pixels.groups if pixels else {}
+        parts = {kind: self._group(limit, groups.get(kind), threshold, {GOOD, kind}) for kind in kinds}
+        return dataclasses.replace(self._group(limit, pixels, threshold, {GOOD, *kinds}), kinds=parts)
+
+    def _group(self, limit: float, pixels: PixelMetrics | None, threshold: float, kinds: set[str]) -> Result:
+        chosen = [(sample, row) for sample, row in zip(self.samples, self.rows, strict=True) if sample.kind in kinds]
+        scores = np.array([row.score for _, row in chosen])
+        labels = np.array([sample.defective for sample, _ in chosen])
+        good, bad = int((~labels).sum()), int(labels.sum())
+        rejects, misses = int((scores[~labels] > threshold).sum()), int((scores[labels] <= threshold).sum())
+        names = [sample.name for sample, _ in chosen]
+        figures = Result(
+            n_good=good,
+            n_defective=bad,
+            aupro_limit=limit,
+            threshold=threshold,
+            false_reject_rate=rejects / good if good else None,
+            false_reject_interval=wilson(rejects, good) if good else None,
+            miss_rate=misses / bad if bad else None,
+            miss_interval=wilson(misses, bad) if bad else None,
+            seconds_per_image=float(np.mean([row.seconds for _, row in chosen])),
+        )
+        if good and bad:
+            figures = dataclasses.replace(
+                figures,
+                image_auroc=auroc(scores, labels, names),
+                image_ap=average_precision(scores, labels, names),
+                image_f1_max=f1_max(scores, labels, names)[0],
+            )
+        if pixels:
+            figures = dataclasses.replace(
+                figures,
+                pixel_auroc=pixels.auroc,
+                pixel_ap=pixels.ap,
+                pixel_f1_max=pixels.f1_max,
+                aupro=pixels.aupro[limit],
+                aupro_05=pixels.aupro[0.05],
+            )
+        return figures
+
+    def curves(self, pixels: PixelMetrics | None) -> dict[str, list[list[float]]]:
+        """Points for the report; a curve that cannot be drawn is absent."""
+        found = {}
+        if len({sample.defective for sample in self.samples}) == 2:
+            scores, labels = [row.score for row in self.rows], [sample.defective for sample in self.samples]
+            found["image_roc"] = thin(roc_curve(scores, labels))
+        if pixels:
+            found |= {"pixel_roc": pixels.roc, "pro": pixels.pro}
+        return {name: np.stack([curve.x, curve.y], axis=1).tolist() for name, curve in found.items()}
+
+
+def as_row(sample: Sample, row: Prediction, gallery: int | None) -> dict[str, Any]:
+    """One test image as plain data."""
+    return {
+        "name": sample.name,
+        "kind": sample.kind,
+        "score": row.score,
+        "p_value": row.p_value,
+        "reject": row.reject,
+        "seconds": row.seconds,
+        "size": row.size,
+        "regions": [region_row(region) for region in row.regions],
+        "gallery": gallery,
+    }

@@ -1,0 +1,52 @@
+"""The pictures an evaluation keeps for its report: the mistakes first, then some of every kind."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from untaught.files import replacing
+from untaught.image import Limits, decode, resize_map
+from untaught.records import Prediction, Sample
+
+MISTAKES = 8
+PICTURE = 384
+MAP = 192
+
+
+def choose(samples: Sequence[Sample], rows: Sequence[Prediction]) -> list[int]:
+    """Numbers of the images to show: the worst misses and false rejects, and of each kind three over its range."""
+    order = sorted(range(len(rows)), key=lambda number: rows[number].score)
+    misses = [number for number in order if samples[number].defective and not rows[number].reject]
+    rejects = [number for number in reversed(order) if not samples[number].defective and rows[number].reject]
+    chosen = misses[:MISTAKES] + rejects[:MISTAKES]
+    for kind in sorted({sample.kind for sample in samples}):
+        own = [number for number in order if samples[number].kind == kind]
+        chosen += [own[-1], own[len(own) // 2], own[0]]
+    return list(dict.fromkeys(chosen))
+
+
+Item = tuple[Any, NDArray[np.float32], NDArray[np.bool_] | None]
+
+
+def write_gallery(path: Path, limits: Limits, items: Sequence[Item]) -> None:
+    """Write image (JPEG bytes), map (float16) and mask of each item to one compressed file."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, (source, map_, mask) in enumerate(items):
+        picture = decode(source, limits)
+        picture.thumbnail((PICTURE, PICTURE), Image.Resampling.BILINEAR)
+        buffer = io.BytesIO()
+        picture.save(buffer, format="JPEG", quality=88)
+        arrays[f"image_{number}"] = np.frombuffer(buffer.getvalue(), np.uint8)
+        arrays[f"map_{number}"] = resize_map(np.asarray(map_), (MAP, MAP)).astype(np.float16)
+        if mask is not None:
+            small = Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST)
+            arrays[f"mask_{number}"] = np.asarray(small).astype(np.uint8)
+    with replacing(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -1,0 +1,139 @@
+"""From files to cached rows: every image is read and decoded once, in threads, while the teacher computes.
+
+Decoding runs ahead of the network by a few images, so memory does not depend on how many there are. An image that
+does not decode is noted by name; what becomes of it is the caller's decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from untaught.data.base import Dataset
+from untaught.engine.features import FeatureCache
+from untaught.engine.seed import generator
+from untaught.errors import DataError, ImageError
+from untaught.image import Recipe, in_order
+from untaught.method import Stage
+from untaught.nn.precision import bf16_pays
+from untaught.progress import Progress, Report, silent
+from untaught.records import Sample
+
+
+@dataclass
+class Intake:
+    """Images of a data set on their way into the cache; `broken` collects what did not decode, with the reason.
+
+    With `skip` False the first broken image ends the work, after the rest was looked at so that all can be named.
+    """
+
+    dataset: Dataset
+    recipe: Recipe
+    skip: bool = False
+    broken: dict[str, ImageError] = field(default_factory=dict)
+
+    def decode(self, samples: Sequence[Sample]) -> Iterator[NDArray[np.uint8] | None]:
+        """Each image as uint8 (h, w, 3), in order; None where it is broken."""
+        return in_order(self._read, samples)
+
+    def _read(self, sample: Sample) -> NDArray[np.uint8] | None:
+        try:
+            return self.dataset.image(sample, self.recipe)
+        except ImageError as error:
+            self.broken[sample.name] = error
+            return None
+
+    def fill(
+        self,
+        cache: FeatureCache,
+        samples: Sequence[Sample],
+        *,
+        stage: Stage | None = None,
+        keys: Sequence[int | str] = (),
+        device: torch.device | None = None,
+        keep: bool = False,
+        task: str = "images",
+        report: Report = silent,
+    ) -> None:
+        """Fill `cache` with the stage's frozen tensors, or with the images themselves where it has none.
+
+        Row `n * views + v` is view `v` of image `n`; `keys` seed the views.
+        """
+        views = stage.views if stage else 1
+        rows = _Rows(self, samples, views)
+        done = 0
+
+        def compute(chunk: Sequence[int]) -> dict[str, Tensor]:
+            images = torch.from_numpy(np.stack([rows.image(row // views) for row in chunk]))
+            if self.broken and not self.skip:
+                rows.drain()
+                raise self.failure()
+            if stage is None or stage.frozen is None:
+                return {"image": images.permute(0, 3, 1, 2)}
+            tensors = (images.permute(0, 3, 1, 2).to(device).float() / 255).contiguous(
+                memory_format=torch.channels_last
+            )
+            if stage.view is not None:
+                for position, row in enumerate(chunk):
+                    if row % views:
+                        tensors[position] = stage.view(
+                            tensors[position], generator(*keys, samples[row // views].name, row % views)
+                        )
+            # The rows are kept in bfloat16 anyway.
+            half = stage.mixed and bf16_pays(tensors.device)
+            with torch.no_grad(), torch.autocast(tensors.device.type, torch.bfloat16, enabled=half):
+                return stage.frozen(tensors)
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            report(Progress(task, done // views, len(samples), f"{len(self.broken)} broken" if self.broken else ""))
+
+        cache.fill(compute, advance, rows.whole, keep)
+
+    def failure(self) -> DataError:
+        """What to tell the user of the broken images."""
+        lines = "; ".join(f"{name}: {error.came}" for name, error in sorted(self.broken.items()))
+        return DataError(
+            f"{len(self.broken)} image(s) do not decode: {lines}",
+            "images that decode completely",
+            "remove or replace them, or train without them: --on-bad-image skip",
+        )
+
+
+class _Rows:
+    """Decoded images by number, asked for in rising order; broken ones are black and never trained on."""
+
+    def __init__(self, intake: Intake, samples: Sequence[Sample], views: int) -> None:
+        self.intake, self.samples = intake, samples
+        self.stream: Iterator[NDArray[np.uint8] | None] = iter(())
+        self.number = -1
+        self.next = -1
+        self.current: NDArray[np.uint8] | None = None
+        self.intact = True
+
+    def image(self, number: int) -> NDArray[np.uint8]:
+        if number != self.number:
+            if number != self.next:  # a resumed pass starts in the middle
+                self.stream = self.intake.decode(self.samples[number:])
+            self.current = next(self.stream)
+            self.number, self.next = number, number + 1
+        if self.current is None:
+            self.intact = False
+            return np.zeros((self.intake.recipe.height, self.intake.recipe.width, 3), np.uint8)
+        return self.current
+
+    def drain(self) -> None:
+        """Look at all that is left."""
+        for _ in self.stream:
+            pass
+
+    def whole(self) -> bool:
+        """Whether every image since the last question was read."""
+        answer, self.intact = self.intact, True
+        return answer

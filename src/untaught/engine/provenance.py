@@ -1,0 +1,88 @@
+"""Where a figure comes from: the card of a run, versions, machine, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from untaught.calibration import Calibration
+from untaught.run import Card, DataRecord, FileRecord, TrainingRecord, WeightsRecord
+
+if TYPE_CHECKING:
+    from untaught.engine.train import Training
+
+PACKAGES = ("untaught", "torch", "timm", "accelerate", "numpy", "pillow")
+
+
+def make_card(training: Training, calibration: Calibration) -> Card:
+    """The card of a training whose weights are saved."""
+    settings, method, dataset, at = training.settings, training.method, training.dataset, training.at
+    broken = training.intake.broken
+    parts = {
+        part: [
+            FileRecord(name=item.name, sha256=training.hashes[item.name]) for item in samples if item.name not in broken
+        ]
+        for part, samples in training.split.items()
+    }
+    trained = {id(item): item.numel() for stage in method.stages() for item in stage.parameters}
+    return Card(
+        name=dataset.name, method=settings.method, preset=settings.preset, reduction=method.reduction,
+        created=datetime.now(UTC).isoformat(timespec="seconds"), seed=settings.seed, recipe=training.recipe,
+        data=DataRecord(
+            spec=settings.data, name=dataset.name, layout=dataset.layout, copies=training.copies,
+            quarantined=sorted(broken), **parts
+        ),
+        backbone=method.backbone,
+        weights=WeightsRecord(
+            name="weights.safetensors", source="this training", sha256=file_hash(training.out / "weights.safetensors")
+        ),
+        training=TrainingRecord(
+            seconds=round(training.clock(), 3), epochs=at.epochs, stopped=at.stopped, images=len(parts["train"]),
+            parameters=sum(trained.values()), processes=training.accelerator.num_processes,
+        ),
+        calibration=calibration, versions=versions(), machine=machine(),
+    )  # fmt: skip
+
+
+def file_hash(path: Path) -> str:
+    """Sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can change a result."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def machine() -> dict[str, str]:
+    """What a figure of time depends on."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+    return {
+        "system": platform.platform(),
+        "device": device,
+        "cores": str(os.cpu_count()),
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    except OSError:
+        found = None
+    return found.group(1) if found else platform.processor() or platform.machine()

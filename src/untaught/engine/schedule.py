@@ -1,0 +1,108 @@
+"""How long a stage trains and at which learning rate: warm-up, a constant part that ends by itself, linear decay.
+
+A constant rate with a closing decay needs no length fixed beforehand, so the held-out good images may decide when
+the constant part is over; one-cycle and cosine schedules cannot do that.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from untaught.method import Stage
+
+
+@dataclass
+class Schedule:
+    """The state of one stage's training.
+
+    `steps` are those of an epoch; `epochs` and `seconds` are what the user allows, in place of the stopping rule and
+    beside it; `history` holds the held-out losses measured so far, `settled` the epoch after which the decay began.
+    """
+
+    stage: Stage
+    steps: int
+    epochs: int | None = None
+    seconds: float | None = None
+    history: list[float] = field(default_factory=list)
+    settled: int | None = None
+    stopped: str = ""
+
+    @property
+    def constant(self) -> int:
+        """Epochs of the constant part at most."""
+        plateau = self.stage.plateau
+        if self.epochs is None and plateau is not None:
+            return math.ceil(plateau.maximum / self.steps)
+        asked = self.epochs or self.stage.epochs
+        return max(1, asked - round(asked * self.stage.decay))
+
+    @property
+    def total(self) -> int:
+        """Epochs in all, as far as is known now."""
+        constant = self.constant if self.settled is None else self.settled
+        if self.epochs is not None and constant == self.constant:
+            return self.epochs
+        return constant + round(constant * self._tail)
+
+    @property
+    def _tail(self) -> float:
+        """Epochs of decay for each epoch of the constant part."""
+        return self.stage.decay / (1 - self.stage.decay)
+
+    def rate(self, epoch: int, step: int) -> float:
+        """Factor of the learning rate at `step` of `epoch`."""
+        if (done := epoch * self.steps + step) < self.stage.warmup:
+            return (done + 1) / self.stage.warmup
+        if self.settled is None or self.total == self.settled:
+            return 1.0
+        left = self.total - epoch - step / self.steps
+        return min(1.0, left / (self.total - self.settled))
+
+    def watched(self, epoch: int) -> bool:
+        """Whether the held-out loss is to be measured after `epoch`."""
+        plateau = self.stage.plateau
+        return plateau is not None and (epoch + 1) % max(1, round(plateau.every / self.steps)) == 0
+
+    def close(self, epoch: int, held_out: float | None, elapsed: float) -> None:
+        """Take note that `epoch` is over, with its held-out loss and the seconds spent so far."""
+        if held_out is not None:
+            self.history.append(held_out)
+        if self.settled is not None:
+            return
+        done = epoch + 1
+        if done >= self.constant:
+            asked = f"{self.epochs} epochs were asked for"
+            self._settle(done, asked if self.epochs else f"the longest training was reached after epoch {done}")
+        elif self.seconds is not None and elapsed * (1 + self._tail) >= self.seconds:
+            self._settle(done, f"the budget of {self.seconds / 60:g} minutes was reached after epoch {done}")
+        elif self.epochs is None and self._flat(done):
+            self._settle(done, f"held-out good images stopped improving after epoch {done}")
+        elif self.epochs is None and self._enough(done):
+            self._settle(done, f"held-out good images were restored well enough after epoch {done}")
+
+    def _settle(self, epoch: int, why: str) -> None:
+        self.settled, self.stopped = epoch, why
+
+    def _flat(self, done: int) -> bool:
+        plateau = self.stage.plateau
+        if plateau is None or done * self.steps < plateau.minimum or len(self.history) <= plateau.patience:
+            return False
+        before, after = min(self.history[: -plateau.patience]), min(self.history[-plateau.patience :])
+        return after > before * (1 - plateau.least)
+
+    def _enough(self, done: int) -> bool:
+        plateau = self.stage.plateau
+        if plateau is None or done * self.steps < plateau.minimum or not self.history:
+            return False
+        return self.history[-1] <= plateau.enough
+
+    def waiting(self) -> str:
+        """What the stage is waiting for, in words."""
+        if self.settled is not None:
+            return f"closing: {self.stopped}"
+        if self.stage.plateau is None or self.epochs is not None:
+            return ""
+        if not self.history:
+            return "until held-out good images stop improving"
+        return f"held-out {self.history[-1]:.4f}, until it stops improving"

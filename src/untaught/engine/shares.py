@@ -1,0 +1,140 @@
+"""Who trains on what: each process keeps its own share of the images, cached once.
+
+An epoch shows every image once. A share is shuffled by a stream that depends on its keys alone, then cut into equally
+many batches on every process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from untaught.batch import Batch
+from untaught.config import Settings
+from untaught.engine.features import FeatureCache
+from untaught.engine.intake import Intake
+from untaught.engine.seed import derive
+from untaught.errors import DataError
+from untaught.files import cache_root
+from untaught.method import Method, Stage
+from untaught.progress import Report
+from untaught.records import Sample
+
+CACHE_VERSION = 1  # raise it when cached rows change their meaning
+
+
+@dataclass
+class Share:
+    """The cached images of this process: `rows` numbers them in the cache, `numbers` in the whole list.
+
+    Each image has `views` rows in the cache. `largest` and `smallest` are the shares of
+    all processes, so that each makes as many steps and none runs out of images.
+    """
+
+    cache: FeatureCache
+    rows: Sequence[int]
+    numbers: Sequence[int]
+    views: int = 1
+    largest: int = 0
+    smallest: int | None = None
+
+    def batch(self, positions: Sequence[int], views: Sequence[int] | None = None) -> Batch:
+        """The batch of the images at `positions` of this share, each in its view (default: the image itself)."""
+        chosen = [0] * len(positions) if views is None else views
+        rows = [self.rows[position] * self.views + view for position, view in zip(positions, chosen, strict=True)]
+        tensors = {
+            name: value.float() if value.is_floating_point() else value
+            for name, value in self.cache.gather(rows).items()
+        }
+        image = tensors.pop("image", None)
+        index = torch.as_tensor([self.numbers[position] for position in positions])
+        return Batch(index, None if image is None else image.float() / 255, tensors)
+
+    def epoch(self, batch_size: int, *keys: int | str) -> Iterator[Batch]:
+        """Every image once, in an order given by `keys`; the same number of batches on every process."""
+        rng = np.random.default_rng(derive(*keys))
+        order = rng.permutation(len(self.rows))
+        views = rng.integers(0, self.views, len(self.rows))
+        for part in np.array_split(order, self.steps(batch_size)):
+            yield self.batch(part.tolist(), views[part].tolist())
+
+    def steps(self, batch_size: int) -> int:
+        """Batches of an epoch."""
+        wanted = math.ceil(max(self.largest, len(self.rows)) / batch_size)
+        return max(1, min(wanted, len(self.rows) if self.smallest is None else self.smallest))
+
+    def in_order(self, batch_size: int = 16) -> Iterator[Batch]:
+        """Every image once as it is, in order."""
+        for start in range(0, len(self.rows), batch_size):
+            yield self.batch(range(start, min(start + batch_size, len(self.rows))))
+
+
+@dataclass
+class Shares:
+    """Makes the shares of a training: decodes, computes what is frozen, caches it."""
+
+    settings: Settings
+    method: Method
+    intake: Intake
+    hashes: Mapping[str, str]
+    accelerator: Accelerator
+    report: Report
+
+    def of(self, stage: Stage, split: Mapping[str, Sequence[Sample]]) -> tuple[Share, Share]:
+        """This process's training images, and all monitor images on the main process (none on others).
+
+        Raises:
+            DataError: images do not decode and are not to be skipped, or none is left.
+        """
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        train = self._cached(stage, split["train"], range(rank, len(split["train"]), processes), "train")
+        held = split["monitor"] if self.accelerator.is_main_process else []
+        monitor = self._cached(replace(stage, views=1), held, range(len(held)), "monitor")
+        counts: list[int] = gather_object([len(train.rows)])
+        train.largest, train.smallest = max(counts), min(counts)
+        for broken in gather_object([dict(self.intake.broken)]):  # the card lists those of all processes
+            self.intake.broken.update(broken)
+        if min(counts) == 0 or (held and not monitor.rows):
+            raise DataError(
+                f"{sum(counts)} readable good images are left to train on and {len(monitor.rows)} to watch",
+                "at least one for each process and one to watch",
+                "look at the data with `untaught doctor`",
+            )
+        return train, monitor
+
+    def cache(self, rows: int, part: str) -> FeatureCache:
+        """An empty cache; its place on disk is named by all that its rows depend on."""
+        settings, processes = self.settings, self.accelerator.num_processes
+        root = settings.cache.folder or cache_root() / "features"
+        told = [
+            CACHE_VERSION,
+            self.method.backbone.sha256,
+            version("untaught"),
+            settings.method,
+            self.method.config.model_dump_json(),
+            settings.seed,
+        ]
+        told += [self.intake.recipe.model_dump_json(), part, self.accelerator.process_index, processes]
+        key = hashlib.sha256(json.dumps([told, sorted(self.hashes.items())]).encode()).hexdigest()[:24]
+        return FeatureCache(rows, budget=settings.cache.memory * 2**30 / processes, folder=Path(root) / key)
+
+    def _cached(self, stage: Stage, samples: Sequence[Sample], numbers: Sequence[int], part: str) -> Share:
+        mine = [samples[number] for number in numbers]
+        cache = self.cache(len(mine) * stage.views, f"{stage.name}-{part}")
+        self.method.eval()
+        self.intake.fill(
+            cache, mine, stage=stage, keys=(self.settings.seed, stage.name), device=self.accelerator.device,
+            keep=self.settings.cache.keep, task=f"teacher features ({part})", report=self.report,
+        )  # fmt: skip
+        rows = [row for row, sample in enumerate(mine) if sample.name not in self.intake.broken]
+        return Share(cache, rows, [numbers[row] for row in rows], stage.views)

@@ -1,0 +1,269 @@
+"""From settings to a finished run folder: the steps of a training in their order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from torch import Tensor
+
+from untaught.config import Settings, load_toml, to_toml, validate
+from untaught.data.folder import open_dataset
+from untaught.data.split import GoodSplit, split_good
+from untaught.engine.calibrate import calibrate_scores
+from untaught.engine.checkpoint import FILE, load_checkpoint, restore_optimizer, save_checkpoint, save_tensors
+from untaught.engine.features import FeatureCache
+from untaught.engine.fit import Fit, Stopwatch, per_process
+from untaught.engine.intake import Intake
+from untaught.engine.predict import make_method, score_image
+from untaught.engine.provenance import make_card
+from untaught.engine.schedule import Schedule
+from untaught.engine.seed import seed_all
+from untaught.engine.shares import Shares
+from untaught.errors import DataError, RunError
+from untaught.files import make_folder, write_text
+from untaught.image import Recipe
+from untaught.method import Method, Stage
+from untaught.nn.precision import bf16_pays
+from untaught.progress import Progress, Report, silent
+from untaught.records import Sample
+from untaught.run import Run
+
+Slots = dict[int, dict[str, Any]]
+
+
+def train(settings: Settings, out: Path | str, *, resume: bool = False, report: Report = silent) -> Run:
+    """Train a detector on the good images of a data set and leave a run folder.
+
+    Args:
+        settings: what to train on what.
+        out: the run folder; must not hold a run yet.
+        resume: go on with an interrupted training in `out`; its end is the same, bit for bit, as without the
+            interruption (on the CPU with as many threads).
+        report: told of the progress.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UntaughtError: the data, the settings or the folder do not allow it; nothing is left half-written.
+    """
+    if not finished(settings, Path(out), resume):
+        Training(settings, Path(out), resume, report).execute()
+    return Run(out)
+
+
+def finished(settings: Settings, out: Path, resume: bool) -> bool:
+    """Whether `resume` finds nothing left to do.
+
+    Raises:
+        RunError: the folder belongs to something else.
+    """
+    state, card, begun = out / "checkpoint" / FILE, out / "card.json", out / "settings.toml"
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} cannot be written (it is a file)", "a new folder", "choose another --out")
+    if not resume:
+        if card.exists() or state.exists():
+            what = "an unfinished training" if state.exists() else "a run"
+            fix = "choose another --out, or add --resume to go on with an unfinished one"
+            raise RunError(f"{out} holds {what} already", "a new folder", fix)
+        return False
+    if not begun.exists():
+        return False
+    then = validate(Settings, load_toml(begun), str(begun))
+    if to_toml(then) != to_toml(settings):
+        differ = [key for key in Settings.model_fields if getattr(then, key) != getattr(settings, key)]
+        came = f"{out} was begun with other settings ({', '.join(differ)})"
+        raise RunError(came, "the same settings", "repeat the first command and add --resume")
+    return card.exists() and not state.exists()
+
+
+@dataclass
+class Position:
+    """How far a training has come: all that a checkpoint keeps beside tensors."""
+
+    stage: int = 0
+    epoch: int = 0
+    history: list[float] = field(default_factory=list)
+    settled: int | None = None
+    why: str = ""
+    stopped: dict[str, str] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    data: str = ""
+
+
+@dataclass
+class Training:
+    """One training run; `execute` is its order of events."""
+
+    settings: Settings
+    out: Path
+    resume: bool = False
+    report: Report = silent
+
+    def __post_init__(self) -> None:
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        self.main = bool(self.accelerator.is_main_process)
+        self.report = self.report if self.main else silent
+        self.at, self.slots = Position(), cast("Slots | None", None)
+
+    def execute(self) -> None:
+        """Data, method, stages, score scale, thresholds, files."""
+        self.clock = Stopwatch()
+        self._open()
+        for left in self.out.glob(".*.tmp") if self.main else ():
+            left.unlink(missing_ok=True)  # of a killed process
+        with self._held_out() as (images, rows):
+            self._begin()
+            for number, stage in enumerate(self.method.stages()):
+                if number >= self.at.stage:
+                    self._train(number, stage)
+            self._settle()
+            if self.main:
+                self._finish(images, rows)
+        self.accelerator.wait_for_everyone()
+
+    def _open(self) -> None:
+        self.dataset = open_dataset(self.settings.data)
+        good = {item.name: item for item in self.dataset.samples if item.split == "train" and not item.defective}
+        self.hashes = {name: self.dataset.fingerprint(sample) for name, sample in good.items()}
+        # Of exact copies one is kept: the other might calibrate what its copy was trained on.
+        first: dict[str, str] = {}
+        for name in sorted(good):
+            first.setdefault(self.hashes[name], name)
+        self.copies = sorted(set(good) - set(first.values()))
+        names = split_good(sorted(first.values()), self.settings.seed)
+        self.split: dict[str, list[Sample]] = {
+            part: [good[name] for name in getattr(names, part)] for part in GoodSplit._fields
+        }
+        seed_all(self.settings.seed, "method")
+        self.method: Method = make_method(self.settings).to(self.accelerator.device)
+        self.method.to(memory_format=torch.channels_last)
+        side = self.method.config.image_size
+        limits = {key: getattr(self.settings, key) for key in ("white", "max_pixels", "max_bytes")}
+        self.recipe = Recipe(height=side, width=side, **limits)
+        self.intake = Intake(self.dataset, self.recipe, skip=self.settings.on_bad_image == "skip")
+        self.shares = Shares(self.settings, self.method, self.intake, self.hashes, self.accelerator, self.report)
+
+    @contextmanager
+    def _held_out(self) -> Iterator[tuple[FeatureCache, list[int]]]:
+        """The calibration images, decoded once, and which of them are whole; on the main process."""
+        samples = self.split["calibration"] if self.main else []
+        cache = self.shares.cache(len(samples), "calibration")
+        self.intake.fill(cache, samples, task="read held-out images", report=self.report)
+        rows = [row for row, sample in enumerate(samples) if sample.name not in self.intake.broken]
+        if self.main and not rows:
+            came = f"none of the {len(samples)} good images held out for the threshold decodes"
+            raise DataError(came, "images that decode", "look at the data with `untaught doctor`")
+        try:
+            yield cache, rows
+        finally:
+            cache.close(delete=not self.settings.cache.keep)
+
+    def _begin(self) -> None:
+        """Take up a checkpoint, or have everything that can fail on bad data behind us before a file is written."""
+        self.checkpoint = self.out / "checkpoint"
+        if self.resume and (self.checkpoint / FILE).exists():
+            progress, self.slots = load_checkpoint(self.checkpoint, self.method)
+            self.at = Position(**progress)
+            self.clock.spent = self.at.seconds
+            if self.at.data != self._data():
+                came = f"the good images in {self.settings.data} changed since the training in {self.out} began"
+                raise RunError(came, "the same images", "restore them, or train again into a new folder")
+
+    def _train(self, number: int, stage: Stage) -> None:
+        train, monitor = self.shares.of(stage, self.split)
+        if self.main and not self.checkpoint.exists():
+            write_text(self.out / "settings.toml", to_toml(self.settings))
+            make_folder(self.checkpoint)
+        minutes = self.settings.minutes
+        schedule = Schedule(
+            stage,
+            train.steps(per_process(stage, self.accelerator)),
+            self.settings.epochs,
+            minutes and minutes * 60,
+        )
+        schedule.history, schedule.settled, schedule.stopped = self.at.history, self.at.settled, self.at.why
+        bf16 = bf16_wanted(self.settings, stage, self.accelerator.device)
+        fit = Fit(self.method, stage, train, monitor, self.accelerator, schedule, self.settings.seed, bf16)
+        fit.epoch, fit.clock, fit.report, fit.log = self.at.epoch, self.clock, self.report, self.at.log.append
+        fit.checkpoint = self._checkpointer(number, fit)
+        if self.slots is None and fit.epoch == 0:
+            self.method.eval()
+            self.method.prepare(stage, train.in_order(), self._sum)
+        slots, self.slots = self.slots, None
+        fit.run(lambda optimizer: restore_optimizer(optimizer, slots) if slots else None)
+        self.at.stopped[stage.name], self.at.epochs[stage.name] = schedule.stopped, fit.epoch
+        self._save(number, fit, None)
+        train.cache.close(delete=not self.settings.cache.keep)
+        self.at.stage, self.at.epoch, self.at.history, self.at.settled, self.at.why = number + 1, 0, [], None, ""
+        self.monitor = monitor
+
+    def _data(self) -> str:
+        return hashlib.sha256(json.dumps(sorted(self.hashes.items())).encode()).hexdigest()
+
+    def _checkpointer(self, number: int, fit: Fit) -> Any:
+        """Saves now and then: not more often than asked for, and at most a twentieth of the time."""
+        last, cost = self.clock(), 0.0
+
+        def save(optimizer: torch.optim.Optimizer) -> None:
+            nonlocal last, cost
+            begun = self.clock()
+            if begun - last >= max(self.settings.checkpoint_seconds, 20 * cost):
+                self._save(number, fit, optimizer)
+                last = self.clock()
+                cost = last - begun
+
+        return save
+
+    def _save(self, number: int, fit: Fit, optimizer: torch.optim.Optimizer | None) -> None:
+        if not self.main:
+            return
+        schedule, at = fit.schedule, self.at
+        at.stage, at.epoch, at.seconds, at.data = number, fit.epoch, self.clock(), self._data()
+        at.history, at.settled, at.why = schedule.history, schedule.settled, schedule.stopped
+        save_checkpoint(self.checkpoint, self.method, optimizer, asdict(at))
+        write_text(self.out / "log.jsonl", "".join(json.dumps(row) + "\n" for row in at.log))
+
+    def _sum(self, tensor: Tensor) -> Tensor:
+        return cast("Tensor", self.accelerator.reduce(tensor, "sum"))
+
+    def _settle(self) -> None:
+        """The score scale, by the main process for all."""
+        self.method.eval()
+        if self.main:
+            self.method.settle(self.monitor.in_order(), lambda tensor: tensor)
+        if self.accelerator.num_processes > 1:
+            for tensor in self.method.state_dict().values():
+                tensor.copy_(broadcast(tensor.contiguous()))
+        self.monitor.cache.close(delete=not self.settings.cache.keep)
+
+    def _finish(self, images: FeatureCache, rows: list[int]) -> None:
+        """Thresholds, weights, card; the checkpoint goes last, so that until then the training can be resumed."""
+        pairs = []
+        for number, row in enumerate(rows):
+            pixels = images.gather([row])["image"][0].permute(1, 2, 0).contiguous().numpy()
+            scored = score_image(self.method, pixels, self.accelerator.device)
+            pairs.append((scored.score, float(scored.map.max())))
+            self.report(Progress("calibrate", number + 1, len(rows)))
+        calibration = calibrate_scores(pairs, self.settings.false_reject, self.settings.threshold)
+        save_tensors(self.out / "weights.safetensors", self.method.state_dict())
+        card = make_card(self, calibration)
+        write_text(self.out / "card.json", card.model_dump_json(indent=2))
+        shutil.rmtree(self.checkpoint)
+
+
+def bf16_wanted(settings: Settings, stage: Stage, device: torch.device) -> bool:
+    """Whether a stage trains in bfloat16: where asked for, or where it is right for the stage and pays."""
+    return stage.mixed and bf16_pays(device) if settings.precision == "auto" else settings.precision == "bf16"

@@ -1,0 +1,73 @@
+"""Files that are whole or not there: written to a temporary name, synced to disk and renamed.
+
+And where a cache may be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import platformdirs
+
+from untaught.errors import RunError
+
+UMASK = os.umask(0)
+os.umask(UMASK)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        came = f"{path} cannot be written ({error.strerror or error})"
+        raise RunError(came, "a writable folder with free space", "choose another folder") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to a temporary name and rename it, so that the file is whole or unchanged."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` when the block ends well, synced to disk; nothing is left of it otherwise.
+
+    Raises:
+        RunError: the folder cannot be written or the disk is full.
+    """
+    name = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o666 & ~UMASK)
+        Path(name).replace(path)
+    except BaseException as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise RunError(
+                f"{path} cannot be written ({error.strerror or error})",
+                "a writable folder with free space",
+                "choose another folder or free space",
+            ) from error
+        raise
+
+
+def cache_root() -> Path:
+    """The folder for everything that may be deleted at any time: UNTAUGHT_CACHE, else the platform's cache folder."""
+    return Path(os.environ.get("UNTAUGHT_CACHE") or platformdirs.user_cache_dir("untaught"))

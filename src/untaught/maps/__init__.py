@@ -1,0 +1,1 @@
+"""From features to an anomaly map, and from the map to the image's score."""

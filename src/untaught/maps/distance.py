@@ -1,0 +1,26 @@
+"""How far a restored feature points away from the teacher's."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+EPS = 1e-8
+
+
+def cosine_distance(target: Float[Tensor, "b c h w"], student: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
+    """1 - cosine of the angle between the channel vectors of each position: 0 same direction, 2 opposite.
+
+    Always in fp32: the squared norms overflow fp16, and `EPS` vanishes in it.
+    """
+    return 1 - F.cosine_similarity(target.float(), student.float(), dim=1, eps=EPS)
+
+
+def energy(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
+    """Mean square over the channels of each position, in fp32.
+
+    Of standardised features (mean 0, deviation 1 over good images) it is 1 at a usual position and higher where the
+    teacher sees something unusual.
+    """
+    return features.float().square().mean(dim=1)

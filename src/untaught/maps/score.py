@@ -1,0 +1,23 @@
+"""The image's score: what is most anomalous in its map."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def maximum(map: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:  # noqa: A002
+    """The highest value."""
+    return map.flatten(1).amax(dim=1)
+
+
+def top_mean(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:  # noqa: A002
+    """Mean of the highest `share` of all values, at least of one."""
+    values = map.flatten(1)
+    count = max(1, round(share * values.shape[1]))
+    return values.topk(count, dim=1).values.mean(dim=1)
+
+
+def contrast(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:  # noqa: A002
+    """Mean of the highest `share` of all values above the mean of all."""
+    return top_mean(map, share) - map.flatten(1).mean(dim=1)

@@ -1,0 +1,129 @@
+"""The one abstract class. A method says only what is its own; everything else belongs to the house.
+
+Devices, precision, loops, caches, checkpoints, scores, thresholds and pictures are the engine's. A method brings its
+settings, its networks, its stages, and `forward`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from untaught.batch import Batch
+from untaught.config import Frozen, merge, validate
+from untaught.errors import ConfigError
+from untaught.run import WeightsRecord
+
+C = TypeVar("C", bound="MethodConfig")
+Reduce = Callable[[Tensor], Tensor]
+
+
+class MethodConfig(Frozen):
+    """Settings every method has. Defaults are the `lite` preset."""
+
+    backbone: str = Field(default="tf_efficientnet_lite0", description="any timm model that gives feature maps")
+    weights: Path | None = Field(default=None, description="local safetensors file of the backbone's weights")
+    image_size: int = Field(default=256, ge=32, le=4096, description="side of the square input in pixels")
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """When the constant part of a stage is over: held-out good images no longer improve.
+
+    Every `every` steps, rounded to whole epochs, the loss named `watch` is measured on them. The constant part is over
+    once the loss has fallen by less than the share `least` over the last `patience` measurements, or is at most
+    `enough`; not before `minimum` steps and not after `maximum`. Steps and not epochs, so that a set of 20 images and
+    one of 1000 are given the same chance to learn.
+    """
+
+    watch: str
+    every: int = 50
+    patience: int = 5
+    least: float = 0.06
+    enough: float = 0.0
+    minimum: int = 250
+    maximum: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One training stage of a method.
+
+    The learning rate rises over `warmup` steps, stays, and falls over the last `decay` share of all epochs to zero;
+    `decay` = 0 keeps it constant. With a `plateau` that decides when the constant part is over, and `epochs` does not
+    count; without it all `epochs` are run.
+    `frozen` names tensors that depend on the image alone: computed once an image and view, then cached.
+    `mixed` says that bfloat16 is right for this stage where the hardware has it; losses are fp32.
+    `views` is how many views of an image are cached: view 0 is the image itself, the others are drawn by `view`.
+    """
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    loss: Callable[[Batch], Mapping[str, Tensor]]
+    optimizer: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer]
+    epochs: int
+    batch_size: int = 16
+    frozen: Callable[[Tensor], dict[str, Tensor]] | None = None
+    view: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    views: int = 1
+    warmup: int = 0
+    decay: float = 0.0
+    plateau: Plateau | None = None
+    clip: float | None = None
+    mixed: bool = False
+
+
+class Method(nn.Module, ABC):
+    """A detector that learns from good images.
+
+    `Config` declares the settings (defaults: preset `lite`); `presets` names further ones; `reduction` says in words
+    how the image score is drawn from the map; `backbone` tells where the frozen weights came from.
+
+    Args:
+        config: the settings.
+        untrained: do not look for the backbone's weights: a saved state is loaded next.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}}
+    reduction: str = "maximum of the anomaly map"
+    backbone: WeightsRecord
+
+    def __init__(self, config: MethodConfig, *, untrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+
+    @classmethod
+    def configure(cls, preset: str = "lite", **settings: Any) -> MethodConfig:
+        """The settings of a preset with single values replaced.
+
+        Raises:
+            ConfigError: no such preset, an unknown key or a wrong value.
+        """
+        if preset not in cls.presets:
+            raise ConfigError(
+                f"{cls.__name__} has no preset {preset!r}", "one of " + ", ".join(cls.presets), "choose one of these"
+            )
+        return validate(cls.Config, merge(cls.presets[preset], settings), source=f"model ({preset})")
+
+    @abstractmethod
+    def stages(self) -> Iterable[Stage]:
+        """The training stages in order. The first loss of each is what is minimised and watched."""
+
+    @abstractmethod
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
+        """Anomaly map at the input's size and image score; raw, higher is more anomalous. `image` is RGB in 0..1."""
+
+    def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
+        """Statistics of the teacher before a stage. `reduce` adds a tensor up over all processes."""
+
+    def settle(self, batches: Iterable[Batch], reduce: Reduce) -> None:
+        """Score statistics after the last stage, from the good images that steered the stopping rule."""

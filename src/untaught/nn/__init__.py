@@ -1,0 +1,1 @@
+"""Networks: frozen teachers and the students that learn from them."""

@@ -1,0 +1,144 @@
+"""Frozen teachers: feature maps of any timm backbone at chosen strides."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import inspect
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from jaxtyping import Float
+from timm.models import get_pretrained_cfg
+from torch import Tensor, nn
+
+from untaught.errors import ConfigError
+from untaught.nn.weights import find_weights, full_name
+from untaught.run import WeightsRecord
+
+ANY_SIZE = {"strict_img_size": False, "dynamic_img_size": True}
+
+
+class Teacher(nn.Module):
+    """Frozen features of a pretrained network, finest level first.
+
+    The network stays in eval mode whatever is asked of it, no parameter wants a gradient, and layers behind the
+    deepest level are left out. The input is RGB in 0..1; it is normalised as the network was trained.
+
+    Args:
+        name: a timm model, with or without the tag of its weights.
+        strides: levels, as pixels of the input per position of the feature map.
+        weights: a local safetensors file in place of the usual places.
+        untrained: leave the seeded random initialisation, for weights that are put in afterwards.
+
+    Raises:
+        ConfigError: no such model, it gives no feature maps, or none of a stride asked for.
+        WeightsError: its weights cannot be had.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, name: str, strides: Sequence[int], weights: Path | None = None, *, untrained: bool = False
+    ) -> None:
+        super().__init__()
+        self.strides = tuple(strides)
+        self.net, self.record = load_backbone(name, self.strides, weights, untrained=untrained)
+        self.channels = tuple(int(channels) for channels in self.net.feature_info.channels())
+        self.last = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
+        cfg: Any = get_pretrained_cfg(name)
+        self.register_buffer("mean", torch.tensor(cfg.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(cfg.std).view(1, 3, 1, 1))
+        self.requires_grad_(False)
+        self.to(memory_format=torch.channels_last)
+        self.train(False)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        """Features of each level, (b, c, h / stride, w / stride)."""
+        normal = (image - self.mean) / self.std
+        features = self.net(normal.contiguous(memory_format=torch.channels_last))
+        return [level.permute(0, 3, 1, 2) for level in features] if self.last else list(features)
+
+    def train(self, mode: bool = True) -> Teacher:
+        """Does nothing but stay in eval mode."""
+        return super().train(False)
+
+
+def load_backbone(
+    name: str, strides: Sequence[int], weights: Path | None = None, *, untrained: bool = False
+) -> tuple[Any, WeightsRecord]:
+    """A timm network that returns the feature maps of the given strides, and where its weights came from.
+
+    The state of torch's random generators is the same afterwards. For the arguments and errors see `Teacher`.
+    """
+    indices = find_levels(name, strides)
+    cfg = get_pretrained_cfg(name)
+    with torch.device("meta"):
+        whole = timm.create_model(name, pretrained=False)
+    known = inspect.signature(type(whole)).parameters
+    options: dict[str, Any] = {key: value for key, value in ANY_SIZE.items() if key in known}
+    options |= {"features_only": True, "out_indices": indices}
+    if untrained:
+        record = WeightsRecord(name=full_name(cfg), source="random initialisation", sha256="")
+    else:
+        state, record = find_weights(cfg, whole.state_dict(), weights)
+        options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state}}
+    with torch.random.fork_rng(devices=[]), without_remarks():
+        torch.manual_seed(0)
+        net = timm.create_model(name, **options)
+    drop_unused(net)
+    return net, record
+
+
+@contextlib.contextmanager
+def without_remarks() -> Iterator[None]:
+    """Keeps timm from warning of the classifier's weights, which a network of features has no use for."""
+    logger = logging.getLogger("timm.models._builder")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def find_levels(name: str, strides: Sequence[int]) -> tuple[int, ...]:
+    """The numbers under which timm knows the levels of these strides; of several with one stride the deepest.
+
+    Raises:
+        ConfigError: no such model, it gives no feature maps, or none of a stride asked for.
+    """
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "look at timm.list_models()"
+        raise ConfigError(f"there is no backbone called {name!r}", "the name of a timm model", hint)
+    try:
+        with torch.device("meta"):
+            info: Any = timm.create_model(name, pretrained=False, features_only=True).feature_info
+    except (RuntimeError, AssertionError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"the backbone {name!r} cannot be used ({error})", "a timm model that gives feature maps", "choose another"
+        ) from None
+    there = dict(zip((int(stride) for stride in info.reduction()), info.out_indices, strict=True))
+    missing = [stride for stride in strides if stride not in there]
+    if missing or list(strides) != sorted(set(strides)):
+        raise ConfigError(
+            f"levels of stride {', '.join(map(str, strides))} were asked of {name}",
+            f"rising strides out of {', '.join(map(str, there))}",
+            "choose among these",
+        )
+    return tuple(there[stride] for stride in strides)
+
+
+def drop_unused(net: Any) -> None:
+    """Take away the blocks behind the deepest level, where timm leaves them in place."""
+    names = net.feature_info.module_name()
+    numbers = [int(found[1]) for name in names if (found := re.match(r"blocks\.(\d+)", name))]
+    if isinstance(getattr(net, "blocks", None), nn.Sequential) and len(numbers) == len(names):
+        net.blocks = net.blocks[: max(numbers) + 1]

@@ -1,0 +1,103 @@
+"""Muon for convolutions, Adam for the rest, as one optimiser.
+
+Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024,
+https://kellerjordan.github.io/posts/muon: the momentum of a weight matrix is replaced by its nearest semi-orthogonal
+matrix, so that all directions of the weight learn equally fast. The iteration approximates U V' of the singular value
+decomposition by a fifth-order polynomial. A convolution's weight (out, in, kh, kw) is taken as (out, in kh kw).
+
+torch.optim.Muon (torch >= 2.9) takes matrices only; a student is made of convolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from untaught.nn.precision import bf16_pays
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+class MuonAdam(torch.optim.Optimizer):
+    """Muon on parameters of four dimensions, Adam (Kingma & Ba, ICLR 2015) on all others and on those named as heads.
+
+    Args:
+        parameters: all parameters.
+        heads: parameters that Adam takes although they have four dimensions: the last layers.
+        rate: Muon's learning rate.
+        adam_rate: Adam's learning rate.
+        momentum: Muon's Nesterov momentum.
+        decay: Muon's decoupled weight decay.
+        betas: Adam's.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        heads: Iterable[nn.Parameter],
+        *,
+        rate: float,
+        adam_rate: float,
+        momentum: float = 0.95,
+        decay: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.99),
+    ) -> None:
+        last = {id(parameter) for parameter in heads}
+        everything = list(parameters)
+        inner = [item for item in everything if item.ndim == 4 and id(item) not in last]
+        chosen = {id(item) for item in inner}
+        groups = [
+            {"params": inner, "lr": rate, "muon": True},
+            {"params": [item for item in everything if id(item) not in chosen], "lr": adam_rate, "muon": False},
+        ]
+        super().__init__(groups, {"momentum": momentum, "decay": decay, "betas": betas, "eps": 1e-8})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step on the gradients that are there."""
+        loss = None if closure is None else closure()
+        for group in self.param_groups:
+            update = self._muon if group["muon"] else self._adam
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    update(parameter, parameter.grad, self.state[parameter], group)
+        return loss
+
+    def _muon(self, parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum: Tensor = state["momentum"]
+        momentum.lerp_(gradient, 1 - group["momentum"])
+        matrix = gradient.lerp(momentum, group["momentum"]).flatten(1)
+        rows, columns = matrix.shape
+        step = orthogonalise(matrix).view_as(parameter).to(parameter.dtype)
+        parameter.mul_(1 - group["lr"] * group["decay"]).add_(
+            step, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5
+        )
+
+    def _adam(self, parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        if not state:
+            state |= {"steps": 0, "first": torch.zeros_like(parameter), "second": torch.zeros_like(parameter)}
+        state["steps"] += 1
+        low, high = group["betas"]
+        state["first"].lerp_(gradient, 1 - low)
+        state["second"].mul_(high).addcmul_(gradient, gradient, value=1 - high)
+        root = (state["second"] / (1 - high ** state["steps"])).sqrt_().add_(group["eps"])
+        parameter.addcdiv_(state["first"], root, value=-group["lr"] / (1 - low ** state["steps"]))
+
+
+def orthogonalise(matrix: Tensor, rounds: int = 5) -> Tensor:
+    """The semi-orthogonal matrix nearest to `matrix` (r, c), roughly: singular values come out between 0.7 and 1.2."""
+    a, b, c = NEWTON_SCHULZ
+    tall = matrix.shape[0] > matrix.shape[1]
+    inner = matrix.T if tall else matrix
+    inner = inner / (inner.norm() + 1e-7)
+    inner = inner.bfloat16() if bf16_pays(matrix.device) else inner
+    for _ in range(rounds):
+        gram = inner @ inner.T
+        inner = a * inner + (b * gram + c * gram @ gram) @ inner
+    result: Tensor = inner.T if tall else inner
+    return result.to(matrix.dtype)

@@ -1,0 +1,1 @@
+"""One self-contained HTML page on a run, or on several beside each other."""

@@ -1,0 +1,160 @@
+"""The run folder: what training leaves behind, readable without torch.
+
+RUN/settings.toml      resolved settings
+RUN/weights.safetensors
+RUN/card.json          method, preset, recipe, data lists and hashes, calibration, metrics, versions, seed, machine
+RUN/log.jsonl          one line an epoch
+RUN/evaluation.json    the last evaluation: figures, curves, one row an image     RUN/gallery.npz   its pictures
+RUN/report.html
+RUN/checkpoint/        only while training
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from untaught.calibration import Calibration
+from untaught.errors import RunError
+from untaught.files import write_text
+from untaught.image import Recipe
+from untaught.records import Result
+
+SCHEMA = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class FileRecord(_Part):
+    """One image of a list: its name in the data set and the sha256 of its file or pixels."""
+
+    name: str
+    sha256: str
+
+
+class DataRecord(_Part):
+    """Which images were used for what. No image stands in two lists."""
+
+    spec: str
+    name: str
+    layout: str
+    train: list[FileRecord] = Field(default_factory=list)
+    monitor: list[FileRecord] = Field(default_factory=list, description="good images that steer the stopping rule")
+    calibration: list[FileRecord] = Field(default_factory=list, description="good images that only set the thresholds")
+    copies: list[str] = Field(default_factory=list, description="exact copies of other images, left out")
+    quarantined: list[str] = Field(default_factory=list, description="images that did not decode and were left out")
+
+
+class WeightsRecord(_Part):
+    """Weights by origin and sha256."""
+
+    name: str
+    source: str
+    sha256: str
+    licence: str = ""
+
+
+class TrainingRecord(_Part):
+    """What training took. `seconds` counts from the first decode to the saved weights."""
+
+    seconds: float
+    epochs: dict[str, int] = Field(description="epochs run, by stage")
+    stopped: dict[str, str] = Field(description="why each stage ended, in words")
+    images: int
+    parameters: int = Field(description="trained parameters")
+    processes: int = 1
+
+
+class Card(_Part):
+    """All that is known of a run but its weights."""
+
+    schema_version: int = SCHEMA
+    name: str
+    method: str
+    preset: str
+    reduction: str = Field(description="how the image score is drawn from the map, in words")
+    created: str = Field(description="ISO 8601, UTC")
+    seed: int
+    recipe: Recipe
+    data: DataRecord
+    backbone: WeightsRecord
+    weights: WeightsRecord
+    training: TrainingRecord
+    calibration: Calibration
+    metrics: dict[str, Result] = Field(default_factory=dict, description="results by data set")
+    versions: dict[str, str] = Field(default_factory=dict)
+    machine: dict[str, str] = Field(default_factory=dict)
+
+
+class Run:
+    """A finished run folder.
+
+    Raises:
+        RunError: there is no such folder, it is unfinished, damaged or of a newer schema.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.card = self._read_card()
+
+    def _read_card(self) -> Card:
+        path = self.folder / "card.json"
+        if not self.folder.is_dir():
+            raise RunError(f"{self.folder} is not a folder", "a run folder made by `untaught train`", "check the path")
+        if (self.folder / "checkpoint" / "state.safetensors").exists() or (not path.exists() and self._begun()):
+            raise RunError(
+                f"{self.folder} holds an unfinished training",
+                "a finished run",
+                "finish it: add --resume to the same train command",
+            )
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise RunError(
+                f"{path} cannot be read ({error})", "the card of a finished run", "train again, or give another folder"
+            ) from None
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if not isinstance(version, int) or version > SCHEMA:
+            raise RunError(
+                f"{path} has schema version {version}",
+                f"{SCHEMA} or older",
+                "install the version of untaught that wrote it",
+            )
+        try:
+            return Card.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RunError(
+                f"{path}: `{where}` is damaged ({first['msg']})", "an unchanged card", "restore the file or train again"
+            ) from None
+
+    def _begun(self) -> bool:
+        return (self.folder / "checkpoint").exists()
+
+    def save_card(self) -> None:
+        """Write the card, whole or not at all."""
+        write_text(self.folder / "card.json", self.card.model_dump_json(indent=2))
+
+    def log(self) -> list[dict[str, Any]]:
+        """The training log, one dictionary an epoch: `stage`, `epoch`, `loss`, `seconds`, `held_out` if measured."""
+        path = self.folder / "log.jsonl"
+        return [_parsed(line, path) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+    def evaluation(self) -> dict[str, Any] | None:
+        """The last evaluation (`data`, `curves`, `rows`), or None before the first."""
+        path = self.folder / "evaluation.json"
+        return _parsed(path.read_text("utf-8"), path) if path.exists() else None
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error})", "JSON", "remove the file, or evaluate again") from None
+    return found

@@ -1,0 +1,211 @@
+"""The questions that every method has to answer well, as assertions; for methods of third parties too.
+
+def test_my_method():
+    check_method(MyMethod)
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from untaught.batch import Batch
+from untaught.data.flaws import KINDS
+from untaught.data.toy import draw
+from untaught.method import Method, Stage
+
+STEPS = 20
+GOOD_IMAGES = 8
+TOLERANCE = 1e-5
+Make = Callable[[], Method]
+
+
+def check_method(method: type[Method], *, untrained: bool = False, seed: int = 0, **settings: Any) -> None:
+    """Assert that a method keeps its contract.
+
+    Asked are: can it be made from its defaults; does every preset make a valid config; is the frozen side bit-identical
+    after training, even after `.train()`, and without gradients; does every parameter of a stage get a gradient; does
+    the loss fall in 20 steps on drawn parts; has the map the input's size, is it finite; does the same image give the
+    same in any batch; does the same seed give the same weights; is a saved method the same when loaded; does the map
+    rise where a drawn part has a defect.
+
+    Args:
+        method: the class.
+        untrained: make it without its backbone's weights.
+        seed: of its weights and of the drawn parts.
+        settings: of the method, over its defaults. The check takes less time with a small `image_size`.
+
+    Raises:
+        AssertionError: with the question that was answered wrongly.
+    """
+    assert method(method.configure(), untrained=untrained).reduction, "say in `reduction` how the score is drawn"
+    for preset in method.presets:
+        method.configure(preset)
+
+    def make() -> Method:
+        torch.manual_seed(seed)
+        return method(method.configure(**settings), untrained=untrained)
+
+    model = make()
+    parts = draw_parts(model.config.image_size, seed)
+    check_training(model, parts.good)
+    check_map(model, parts.good)
+    check_batches(model, parts.good)
+    check_defects(model, parts)
+    check_saved(model, method(model.config, untrained=True), parts.good)
+    check_seed(make, parts.good)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Drawn parts: good ones to learn from, and others twice, whole and with a defect, `mask` telling where."""
+
+    good: Tensor
+    whole: Tensor
+    defective: Tensor
+    mask: Tensor
+
+
+def draw_parts(size: int, seed: int = 0) -> Parts:
+    """Parts of the drawn product line, RGB in 0..1; those with a defect have one of each kind."""
+    good = [draw([seed, 0, number], size)[0] for number in range(GOOD_IMAGES)]
+    whole = [draw([seed, 1, number], size)[0] for number in range(len(KINDS))]
+    defective, masks = zip(*(draw([seed, 1, number], size, kind) for number, kind in enumerate(KINDS)), strict=True)
+
+    def images(arrays: Any) -> Tensor:
+        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255
+
+    return Parts(images(good), images(whole), images(defective), torch.from_numpy(np.stack(masks)))
+
+
+def learn(method: Method, images: Tensor, steps: int = STEPS, watch: Callable[[Stage], None] | None = None) -> None:
+    """Train every stage on `images` for a few steps, as plainly as can be. `watch` is called after each backward pass.
+
+    Raises:
+        AssertionError: the loss of a stage does not fall, or is not finite.
+    """
+    for stage in method.stages():
+        method.eval()
+        batches = [batch_of(stage, images)]
+        method.prepare(stage, batches, lambda tensor: tensor)
+        optimizer = stage.optimizer(stage.parameters)
+        method.train()
+        losses = []
+        for _ in range(steps):
+            loss = next(iter(stage.loss(batches[0]).values()))
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            if watch is not None:
+                watch(stage)
+            optimizer.step()
+            losses.append(loss.item())
+        assert all(math.isfinite(value) for value in losses), f"stage {stage.name}: the loss is not finite: {losses}"
+        assert min(losses[-3:]) < losses[0], f"stage {stage.name}: the loss does not fall: {losses}"
+    method.eval()
+    method.settle(batches, lambda tensor: tensor)
+
+
+def batch_of(stage: Stage, images: Tensor) -> Batch:
+    """What the engine makes of images for this stage."""
+    index = torch.arange(len(images))
+    if stage.frozen is None:
+        return Batch(index, images)
+    with torch.no_grad():
+        return Batch(index, None, stage.frozen(images))
+
+
+def check_training(method: Method, images: Tensor) -> None:
+    """The loss falls, what is trained gets gradients, what is frozen neither gradients nor any change."""
+    trained = {id(parameter) for stage in method.stages() for parameter in stage.parameters}
+    frozen = {name: part for name, part in method.named_parameters() if id(part) not in trained}
+    assert not any(part.requires_grad for part in frozen.values()), f"wants gradients but no stage: {list(frozen)}"
+    modules = [name for name, child in method.named_children() if not trained & {id(p) for p in child.parameters()}]
+    before = {
+        name: tensor.clone()
+        for name, tensor in method.state_dict().items()
+        if name.partition(".")[0] in modules and any(part.startswith(name.partition(".")[0]) for part in frozen)
+    }
+    moved: set[int] = set()
+
+    def watch(stage: Stage) -> None:
+        moved.update(id(part) for part in stage.parameters if part.grad is not None and part.grad.abs().sum() > 0)
+
+    learn(method, images, watch=watch)
+    method.train()
+    with torch.no_grad():
+        method(images[:2])
+    method.eval()
+    still = [
+        name for stage in method.stages() for name, part in method.named_parameters() if id(part) in trained - moved
+    ]
+    assert not still, f"never got a gradient: {still}"
+    assert all(part.grad is None for part in frozen.values()), "a frozen parameter got a gradient"
+    after = method.state_dict()
+    changed = [name for name, tensor in before.items() if not torch.equal(tensor, after[name])]
+    assert not changed, f"frozen, but changed by training: {changed}"
+
+
+def check_map(method: Method, images: Tensor) -> None:
+    """The map has the input's size, there is one score an image, and all is finite fp32."""
+    map_, score = scored(method, images)
+    assert map_.shape == (len(images), *images.shape[-2:]), f"the map of {tuple(images.shape)} is {tuple(map_.shape)}"
+    assert score.shape == (len(images),), f"{len(images)} images have scores of shape {tuple(score.shape)}"
+    for what, tensor in (("map", map_), ("score", score)):
+        assert tensor.dtype == torch.float32, f"the {what} is {tensor.dtype}"
+        assert tensor.isfinite().all(), f"the {what} is not finite"
+
+
+def check_batches(method: Method, images: Tensor) -> None:
+    """An image gives the same alone and in any company."""
+    together = scored(method, images)
+    for members in ([0], [3, 0], list(reversed(range(len(images))))):
+        for what, whole, part in zip(("map", "score"), together, scored(method, images[members]), strict=True):
+            difference = (whole[members] - part).abs().max().item()
+            assert difference <= TOLERANCE * max(1, whole.abs().max().item()), f"{what}: the batch makes {difference:g}"
+
+
+def check_defects(method: Method, parts: Parts) -> None:
+    """On average the map is higher where a part has a defect than at the same place of the same part without it."""
+    (whole, _), (defective, _) = scored(method, parts.whole), scored(method, parts.defective)
+    rise = [
+        (bad[mask].mean() - good[mask].mean()).item()
+        for bad, good, mask in zip(defective, whole, parts.mask, strict=True)
+    ]
+    assert sum(rise) > 0, f"the map does not rise at defects: {dict(zip(KINDS, rise, strict=True))}"
+
+
+def check_saved(method: Method, other: Method, images: Tensor) -> None:
+    """Loaded into a fresh method, the saved state gives bit-equal maps."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.safetensors"
+        save_file({name: tensor.contiguous() for name, tensor in method.state_dict().items()}, path)
+        other.load_state_dict(load_file(path))
+    for one, two in zip(scored(method, images), scored(other.eval(), images), strict=True):
+        assert torch.equal(one, two), "a saved method gives other maps when loaded"
+
+
+def check_seed(make: Make, images: Tensor) -> None:
+    """Made and trained twice from one seed, the weights are bit-equal."""
+    states = []
+    for _ in range(2):
+        method = make()
+        learn(method, images[:4], steps=5)
+        states.append(method.state_dict())
+    differ = [name for name, tensor in states[0].items() if not torch.equal(tensor, states[1][name])]
+    assert not differ, f"differ although the seed is the same: {differ}"
+
+
+def scored(method: Method, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Map and score, without gradients."""
+    with torch.no_grad():
+        map_, score = method(images)
+    return map_, score

@@ -1,0 +1,79 @@
+import pytest
+
+from untaught.data.base import to_evaluate, train_good
+from untaught.data.folder import open_dataset
+from untaught.errors import DataError
+
+
+@pytest.fixture
+def candle(put, put_mask, tmp_path):
+    for n in range(10):
+        put(f"VisA/candle/Data/Images/Normal/{n:04}.JPG")
+    for n in range(2):
+        put(f"VisA/candle/Data/Images/Anomaly/{n:03}.JPG")
+        put_mask(f"VisA/candle/Data/Masks/Anomaly/{n:03}.png", value=n + 2)
+    put("VisA/pcb1/Data/Images/Normal/0000.JPG")
+    return tmp_path / "VisA" / "candle"
+
+
+def table(candle, extra=""):
+    rows = ["object,split,label,image,mask"]
+    rows += [
+        f"candle,{'test' if n in (3, 5) else 'train'},normal,candle/Data/Images/Normal/{n:04}.JPG," for n in range(10)
+    ]
+    rows += [
+        f"candle,test,anomaly,candle/Data/Images/Anomaly/{n:03}.JPG,candle/Data/Masks/Anomaly/{n:03}.png"
+        for n in range(2)
+    ]
+    rows += ["pcb1,test,normal,pcb1/Data/Images/Normal/0000.JPG,"]
+    file = candle.parent / "split_csv" / "1cls.csv"
+    file.parent.mkdir()
+    file.write_text("\ufeff" + "\n".join(rows) + extra, encoding="utf-8")
+    return file
+
+
+def test_split_of_the_authors(candle):
+    table(candle)
+    data = open_dataset(candle)
+    assert "1cls.csv" in data.layout
+    assert len(train_good(data)) == 8
+    assert [(sample.name, sample.kind) for sample in to_evaluate(data)] == [
+        ("Data/Images/Normal/0003.JPG", "good"),
+        ("Data/Images/Normal/0005.JPG", "good"),
+        ("Data/Images/Anomaly/000.JPG", "anomaly"),
+        ("Data/Images/Anomaly/001.JPG", "anomaly"),
+    ]
+    assert data.mask(to_evaluate(data)[2]).sum() == 9  # labels 2 and 3, far from 255
+
+
+def test_without_the_authors_split_a_fifth_is_kept(candle):
+    data = open_dataset(candle)
+    assert "seed 0" in data.layout
+    assert len(train_good(data)) == 8
+    assert sum(not sample.defective for sample in to_evaluate(data)) == 2
+
+
+def test_kinds_of_defect_from_the_annotations(candle):
+    (candle / "image_anno.csv").write_text(
+        "image,label,mask\n"
+        "candle/Data/Images/Normal/0000.JPG,normal,\n"
+        'candle/Data/Images/Anomaly/000.JPG,"chunk of wax missing,other",candle/Data/Masks/Anomaly/000.png\n'
+        "candle/Data/Images/Anomaly/001.JPG,melted,candle/Data/Masks/Anomaly/001.png\n"
+    )
+    assert [sample.kind for sample in to_evaluate(open_dataset(candle))][-2:] == ["chunk of wax missing", "melted"]
+
+
+def test_all_products_at_once_are_refused_by_name(candle):
+    table(candle)
+    with pytest.raises(DataError, match="candle, pcb1"):
+        open_dataset(candle.parent)
+
+
+def test_broken_tables(candle):
+    file = table(candle)
+    file.write_text("object;split\ncandle;train\n")
+    with pytest.raises(DataError, match="no column image, object, split"):
+        open_dataset(candle)
+    file.write_bytes(b"object,split,image\n\xff\xfe\x00")
+    with pytest.raises(DataError, match="cannot be read"):
+        open_dataset(candle)

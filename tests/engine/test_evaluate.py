@@ -1,0 +1,128 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+import untaught
+from untaught.engine.evaluate import KEYS, evaluate, to_json
+from untaught.errors import DataError
+from untaught.image import read_mask, resize_map
+from untaught.run import Run
+
+
+@pytest.fixture(scope="module")
+def run(run_folder):
+    return Run(run_folder)
+
+
+def test_figures_equal_those_of_scikit_learn_on_the_same_scores(run, product):
+    detector = untaught.load(run.folder)
+    rows, pixels, masks = [], [], []
+    for path in sorted((product / "test").rglob("*.png")):
+        kind = path.parent.name
+        answer = detector.inspect(path)
+        rows.append((kind != "good", answer.score))
+        mask = (
+            read_mask(product / "ground_truth" / kind / f"{path.stem}_mask.png")
+            if kind != "good"
+            else np.zeros((64, 64), bool)
+        )
+        pixels.append(resize_map(answer.map, mask.shape[::-1]).ravel())
+        masks.append(mask.ravel())
+    result = next(iter(run.card.metrics.values()))
+    labels, scores = zip(*rows, strict=True)
+    assert result.image_auroc == pytest.approx(roc_auc_score(labels, scores), abs=1e-9)
+    assert result.image_ap == pytest.approx(average_precision_score(labels, scores), abs=1e-9)
+    assert result.pixel_auroc == pytest.approx(roc_auc_score(np.concatenate(masks), np.concatenate(pixels)), abs=1e-6)
+    assert (result.n_good, result.n_defective) == (8, 10)
+
+
+def test_rates_are_counted_at_the_calibrated_threshold(run):
+    result = next(iter(run.card.metrics.values()))
+    rows = run.evaluation()["rows"]
+    good = [row["reject"] for row in rows if row["kind"] == "good"]
+    bad = [row["reject"] for row in rows if row["kind"] != "good"]
+    assert result.false_reject_rate == sum(good) / len(good)
+    assert result.miss_rate == 1 - sum(bad) / len(bad)
+    assert result.threshold == run.card.calibration.image.value
+    low, high = result.miss_interval
+    assert 0 <= low <= result.miss_rate <= high <= 1
+
+
+def test_json_has_the_promised_keys_for_all_and_for_each_kind(run):
+    table = to_json(next(iter(run.card.metrics.values())))
+    assert set(table) == {*KEYS, "kinds"}
+    assert all(set(row) == set(KEYS) for row in table["kinds"].values())
+    assert len(table["kinds"]) == 5
+    json.dumps(table)
+
+
+def test_the_gallery_has_what_the_rows_point_at(run):
+    with np.load(run.folder / "gallery.npz", allow_pickle=False) as gallery:
+        numbers = [row["gallery"] for row in run.evaluation()["rows"] if row["gallery"] is not None]
+        assert numbers
+        assert sorted(numbers) == list(range(len(numbers)))
+        assert all(f"image_{number}" in gallery and f"map_{number}" in gallery for number in numbers)
+
+
+def test_a_copy_of_the_run_gives_the_same_figures(run, product, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "run")
+    again = evaluate(Run(tmp_path / "run"), str(product))
+    known = next(iter(run.card.metrics.values()))
+    assert (again.image_auroc, again.aupro, again.pixel_ap) == (known.image_auroc, known.aupro, known.pixel_ap)
+
+
+def test_without_a_test_split_there_is_one_clear_error(run, product, tmp_path):
+    shutil.copytree(product / "train" / "good", tmp_path / "flat")
+    with pytest.raises(DataError, match="no test split"):
+        evaluate(run, str(tmp_path / "flat"))
+
+
+def test_test_images_that_were_trained_on_are_refused(run, product, tmp_path):
+    shutil.copytree(product, tmp_path / "leak")
+    trained = run.card.data.train[0].name
+    shutil.copy(product / trained, tmp_path / "leak" / "test" / "good" / "copy.png")
+    with pytest.raises(DataError, match=r"copy\.png"):
+        evaluate(run, str(tmp_path / "leak"))
+
+
+def test_without_masks_pixel_figures_are_absent_and_not_made_up(run, product, tmp_path):
+    shutil.copytree(product, tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "ground_truth")
+    shutil.copytree(run.folder, tmp_path / "run")
+    result = evaluate(Run(tmp_path / "run"), str(tmp_path / "data"))
+    assert result.image_auroc is not None
+    assert result.pixel_auroc is None
+    assert result.aupro is None
+
+
+def test_masks_of_another_shape_are_refused_and_empty_ones_give_no_pixel_figures(run, product, tmp_path):
+    from PIL import Image
+
+    from untaught.errors import MaskError
+
+    shutil.copytree(product, tmp_path / "data")
+    shutil.copytree(run.folder, tmp_path / "run")
+    masks = sorted((tmp_path / "data" / "ground_truth").rglob("*.png"))
+    for path in masks:
+        Image.new("L", (64, 64)).save(path)
+    assert evaluate(Run(tmp_path / "run"), str(tmp_path / "data")).pixel_auroc is None
+    for path in masks:
+        Image.new("L", (200, 50), 255).save(path)
+    with pytest.raises(MaskError, match="200 x 50"):
+        evaluate(Run(tmp_path / "run"), str(tmp_path / "data"))
+
+
+def test_a_full_disk_is_one_clear_error(run, product, monkeypatch):
+    import errno
+
+    from untaught.errors import RunError
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(RunError, match="No space left"):
+        evaluate(run, str(product))

@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from untaught.engine.schedule import Schedule
+from untaught.method import Plateau, Stage
+
+STEPS = 2
+PLATEAU = Plateau("loss", every=2, patience=2, least=0.1, minimum=6, maximum=30)
+
+
+def stage(**changes):
+    settings = {"name": "student", "parameters": [], "loss": dict, "optimizer": torch.optim.SGD, "epochs": 20}
+    return Stage(**{**settings, "decay": 0.25, "plateau": PLATEAU, **changes})
+
+
+def run(schedule, losses):
+    """The rates of all steps, by epoch."""
+    rates, epoch = [], 0
+    while epoch < schedule.total:
+        rates.append([schedule.rate(epoch, step) for step in range(STEPS)])
+        schedule.close(epoch, losses(epoch) if schedule.watched(epoch) else None, elapsed=float(epoch + 1))
+        epoch += 1
+    return rates
+
+
+def test_improving_losses_use_the_longest_training_and_decay_to_zero():
+    schedule = Schedule(stage(), STEPS)
+    rates = run(schedule, lambda epoch: 0.5**epoch)
+    assert len(rates) == 15 + 5  # 30 steps of 2 an epoch, and a quarter of all to decay
+    assert rates[14] == [1.0, 1.0]
+    assert rates[15] == [1.0, 0.9]
+    assert rates[19] == pytest.approx([0.2, 0.1])
+    assert "longest" in schedule.stopped
+
+
+def test_a_flat_held_out_loss_ends_the_constant_part_and_closes_in_proportion():
+    schedule = Schedule(stage(), STEPS)
+    rates = run(schedule, lambda epoch: 1.0 if epoch else 2.0)
+    assert schedule.settled == 4  # improved once, then two measurements without
+    assert len(rates) == 4 + 1  # a quarter of all epochs, rounded, decays
+    assert rates[4] == [1.0, 0.5]
+    assert "stopped improving" in schedule.stopped
+
+
+def test_a_loss_that_is_good_enough_ends_the_constant_part_too():
+    schedule = Schedule(stage(plateau=Plateau("loss", 2, 2, 0.1, enough=0.5, minimum=6, maximum=30)), STEPS)
+    run(schedule, lambda epoch: 0.9**epoch)
+    assert schedule.settled == 8  # 0.9^7 = 0.48
+    assert "well enough" in schedule.stopped
+
+
+def test_measurements_are_counted_in_steps():
+    schedule = Schedule(stage(plateau=Plateau("loss", every=50)), steps=17)
+    assert [epoch for epoch in range(10) if schedule.watched(epoch)] == [2, 5, 8]
+
+
+def test_asked_epochs_overrule_the_plateau():
+    assert len(run(Schedule(stage(), STEPS, epochs=7), lambda epoch: 1.0)) == 7
+
+
+def test_the_time_budget_leaves_room_for_the_decay():
+    rates = run(Schedule(stage(), STEPS, seconds=12.0), lambda epoch: 0.5**epoch)
+    assert len(rates) == 12
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_without_a_plateau_all_epochs_are_run(decay):
+    rates = run(Schedule(stage(decay=decay, plateau=None, epochs=3), STEPS), lambda epoch: 1.0)
+    assert len(rates) == 3
+    assert (rates[-1] == [1.0, 1.0]) == (decay == 0)
+
+
+def test_warm_up_counts_steps():
+    schedule = Schedule(stage(warmup=4), STEPS)
+    assert [schedule.rate(0, 0), schedule.rate(0, 1), schedule.rate(1, 1)] == [0.25, 0.5, 1.0]
+
+
+def test_what_is_waited_for_is_said():
+    schedule = Schedule(stage(), STEPS)
+    assert "held-out" in schedule.waiting()
+    schedule.close(0, 0.25, 1.0)
+    assert "0.2500" in schedule.waiting()

@@ -1,0 +1,189 @@
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.conftest import SMALL
+
+from untaught.config import Settings
+from untaught.engine.train import train
+from untaught.errors import DataError, RunError
+from untaught.run import Run
+
+
+def settings(data, **changes):
+    return Settings(method="reverse_distillation", data=str(data), **{**SMALL, **changes})
+
+
+def weights(folder):
+    return load_file(folder / "weights.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_run_folder_is_complete(run_folder):
+    names = {path.name for path in run_folder.iterdir()}
+    assert names == {
+        "settings.toml",
+        "weights.safetensors",
+        "card.json",
+        "log.jsonl",
+        "evaluation.json",
+        "gallery.npz",
+        "report.html",
+    }
+
+
+def test_no_image_serves_two_purposes(run_folder, product):
+    data = Run(run_folder).card.data
+    parts = [[item.name for item in getattr(data, part)] for part in ("train", "monitor", "calibration")]
+    assert (
+        sum(len(part) for part in parts)
+        == len(set().union(*parts))
+        == len(list((product / "train" / "good").iterdir()))
+    )
+    assert all(parts)
+
+
+def test_the_log_has_a_row_for_each_epoch(run_folder):
+    rows = Run(run_folder).log()
+    assert [row["epoch"] for row in rows] == list(range(1, SMALL["epochs"] + 1))
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(run_folder, product, tmp_path):
+    train(settings(product), tmp_path / "again")
+    train(settings(product, seed=1), tmp_path / "other")
+    assert same(weights(tmp_path / "again"), weights(run_folder))
+    assert not same(weights(tmp_path / "other"), weights(run_folder))
+
+
+def test_a_cache_on_disk_changes_nothing_and_leaves_nothing(run_folder, product, tmp_path):
+    train(settings(product, cache={"memory": 0.0, "folder": tmp_path / "cache"}), tmp_path / "run")
+    assert same(weights(tmp_path / "run"), weights(run_folder))
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_broken_image_ends_training_with_its_name_and_nothing_written(product, tmp_path):
+    data = copy(product, tmp_path / "data")
+    (data / "train" / "good" / "zz bad.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"zz bad\.png"):
+        train(settings(data), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_broken_image_can_be_skipped_and_is_listed(product, tmp_path):
+    data = copy(product, tmp_path / "data")
+    for number in range(3):
+        (data / "train" / "good" / f"zz {number}.png").write_text(f"not an image {number}")
+    run = train(settings(data, on_bad_image="skip"), tmp_path / "run")
+    assert [name.rsplit("/", 1)[-1] for name in run.card.data.quarantined] == ["zz 0.png", "zz 1.png", "zz 2.png"]
+    listed = {item.name for part in ("train", "monitor", "calibration") for item in getattr(run.card.data, part)}
+    assert not listed & set(run.card.data.quarantined)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(run_folder, product):
+    with pytest.raises(RunError, match="holds a run already"):
+        train(settings(product), run_folder)
+
+
+def test_resuming_with_other_settings_is_refused(run_folder, product):
+    with pytest.raises(RunError, match="seed"):
+        train(settings(product, seed=5, false_reject=0.1), run_folder, resume=True)
+
+
+def test_resuming_a_finished_run_changes_nothing(run_folder, product):
+    before = (run_folder / "card.json").read_bytes()
+    train(settings(product, false_reject=0.1), run_folder, resume=True)
+    assert (run_folder / "card.json").read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_training_killed_at_random_points_ends_with_the_same_weights(product, tmp_path):
+    command = [sys.executable, "-m", "untaught", "train", "reverse_distillation", "--data", str(product)]
+    command += ["--image-size", "64", "--epochs", "30", "--set", "checkpoint_seconds=0.0", "--quiet", "--out"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    killed, rng = 0, random.Random(time.time_ns())
+    target = tmp_path / "killed"
+    for _ in range(4):
+        process = subprocess.Popen([*command, str(target), *(["--resume"] if killed else [])])
+        wait_for_epoch(process, target, rng.randint(0, 24))
+        time.sleep(rng.random() / 4)
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        assert not list(target.glob("card.json"))
+    subprocess.run([*command, str(target), "--resume"], check=True)
+    assert killed == 4
+    assert same(weights(target), weights(tmp_path / "whole"))
+    card, whole = Run(target).card, Run(tmp_path / "whole").card
+    assert card.calibration == whole.calibration
+    assert [row["loss"] for row in Run(target).log()] == [row["loss"] for row in Run(tmp_path / "whole").log()]
+
+
+def wait_for_epoch(process, folder, epoch):
+    """Until the log tells of `epoch`, or the settings are there where it is 0."""
+    deadline = time.monotonic() + 120
+    log = folder / "log.jsonl"
+    while process.poll() is None and time.monotonic() < deadline:
+        if epoch == 0 and (folder / "settings.toml").exists():
+            return
+        if log.exists() and any(json.loads(line)["epoch"] >= epoch for line in log.read_text().splitlines()):
+            return
+        time.sleep(0.01)
+
+
+def copy(source, target):
+    import shutil
+
+    shutil.copytree(source, target)
+    return target
+
+
+def test_of_exact_copies_one_is_used(product, tmp_path):
+    data = copy(product, tmp_path / "data")
+    good = data / "train" / "good"
+    for path in sorted(good.iterdir()):
+        path.with_name(f"copy {path.name}").write_bytes(path.read_bytes())
+    card = train(settings(data), tmp_path / "run").card
+    hashes = [item.sha256 for part in ("train", "monitor", "calibration") for item in getattr(card.data, part)]
+    assert len(hashes) == len(set(hashes)) == len(list(good.iterdir())) // 2
+    assert len(card.data.copies) == len(hashes)
+
+
+def test_resuming_with_other_images_is_refused(product, tmp_path):
+    data = copy(product, tmp_path / "data")
+    from untaught.engine.train import Training
+
+    class StopError(Exception):
+        pass
+
+    def stop(progress):
+        if progress.task.startswith("train") and progress.done > 12:
+            raise StopError
+
+    wanted = settings(data, checkpoint_seconds=0.0)
+    with pytest.raises(StopError):
+        Training(wanted, tmp_path / "run", report=stop).execute()
+    next((data / "train" / "good").iterdir()).unlink()
+    with pytest.raises(RunError, match="changed"):
+        train(wanted, tmp_path / "run", resume=True)
+
+
+def test_shares_make_as_many_steps_and_none_runs_empty():
+    from untaught.engine.features import FeatureCache
+    from untaught.engine.shares import Share
+
+    cache = FeatureCache(3, budget=1e9)
+    cache.fill(lambda rows: {"x": torch.tensor([[float(row)] for row in rows])}, lambda rows: None, lambda: True)
+    share = Share(cache, range(3), range(3), largest=4, smallest=3)
+    batches = [batch.index.tolist() for batch in share.epoch(1, 0)]
+    assert len(batches) == 3
+    assert sorted(number for batch in batches for number in batch) == [0, 1, 2]

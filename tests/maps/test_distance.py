@@ -1,0 +1,21 @@
+import torch
+
+from untaught.maps.distance import cosine_distance, energy
+
+
+def test_by_hand():
+    target = torch.tensor([[1.0, 1.0, 3.0, 0.0], [0.0, 0.0, 4.0, 0.0]]).view(1, 2, 2, 2)
+    student = torch.tensor([[5.0, 0.0, -3.0, 1.0], [0.0, 2.0, -4.0, 1.0]]).view(1, 2, 2, 2)
+    assert torch.allclose(cosine_distance(target, student), torch.tensor([[[0.0, 1.0], [2.0, 1.0]]]), atol=1e-6)
+
+
+def test_half_precision_is_computed_in_fp32():
+    target = torch.full((1, 1024, 2, 2), 60.0, dtype=torch.float16)
+    distance = cosine_distance(target, -target)
+    assert distance.dtype == torch.float32
+    assert torch.allclose(distance, torch.full((1, 2, 2), 2.0))
+
+
+def test_energy_is_the_mean_square_of_a_position():
+    features = torch.tensor([[3.0, 0.0], [4.0, 1.0]]).view(1, 2, 1, 2)
+    assert torch.equal(energy(features), torch.tensor([[[12.5, 0.5]]]))

@@ -1,0 +1,94 @@
+import pytest
+import timm
+import torch
+
+from untaught.errors import ConfigError
+from untaught.nn.backbones import Teacher, find_levels, load_backbone
+
+NETS = {
+    "resnet18": ((4, 8, 16), (64, 128, 256)),
+    "mobilenetv3_small_050": ((8, 16), (16, 24)),
+    "tf_efficientnet_lite0": ((4, 8, 16), (24, 40, 112)),
+}
+
+
+@pytest.fixture(scope="module", params=NETS)
+def teacher(request):
+    return request.param, Teacher(request.param, NETS[request.param][0], untrained=True)
+
+
+def test_levels_have_the_strides_and_channels_they_say(teacher):
+    name, net = teacher
+    strides, channels = NETS[name]
+    assert net.channels == channels
+    levels = net(torch.rand(2, 3, 64, 96))
+    assert [tuple(level.shape) for level in levels] == [
+        (2, c, 64 // s, 96 // s) for c, s in zip(channels, strides, strict=True)
+    ]
+
+
+def test_features_are_those_of_the_whole_network(teacher):
+    name, net = teacher
+    whole = timm.create_model(name, features_only=True).eval()
+    whole.load_state_dict(net.net.state_dict(), strict=False)
+    image = torch.rand(1, 3, 64, 64)
+    cfg = timm.get_pretrained_cfg(name)
+    mean, std = (torch.tensor(value).view(1, 3, 1, 1) for value in (cfg.mean, cfg.std))
+    there = dict(zip(whole.feature_info.reduction(), whole((image - mean) / std), strict=True))
+    for stride, level in zip(net.strides, net(image), strict=True):
+        assert torch.allclose(level, there[stride], atol=1e-5)
+
+
+def test_frozen_whatever_is_asked(teacher):
+    _, net = teacher
+    net.train()
+    assert not any(module.training for module in net.modules())
+    assert not any(parameter.requires_grad for parameter in net.parameters())
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    assert not any(level.requires_grad for level in net(torch.rand(1, 3, 32, 32)))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+
+
+def test_channels_last(teacher):
+    _, net = teacher
+    assert all(level.is_contiguous(memory_format=torch.channels_last) for level in net(torch.rand(1, 3, 64, 64)))
+
+
+def test_lite_is_normalised_to_minus_1_to_1():
+    net = Teacher("tf_efficientnet_lite0", (8,), untrained=True)
+    assert set(net.mean.flatten().tolist()) | set(net.std.flatten().tolist()) == {0.5}
+
+
+@pytest.mark.parametrize(("name", "deepest"), [("tf_efficientnet_lite0", "blocks.4."), ("resnet18", "layer3.")])
+def test_nothing_behind_the_deepest_level_is_kept(name, deepest):
+    net, _ = load_backbone(name, (8, 16), untrained=True)
+    assert list(net.state_dict())[-1].startswith(deepest)
+
+
+def test_channel_last_networks_come_out_channels_first():
+    net = Teacher("swin_tiny_patch4_window7_224", (4,), untrained=True)
+    assert net(torch.rand(1, 3, 96, 64))[0].shape == (1, 96, 24, 16)
+
+
+def test_random_weights_are_always_the_same_and_leave_the_generator_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    one = Teacher("mobilenetv3_small_050", (8,), untrained=True)
+    assert torch.equal(torch.rand(3), expected)
+    other = Teacher("mobilenetv3_small_050", (8,), untrained=True)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "word"),
+    [
+        ("resnet81", (8,), "resnet18"),
+        ("resnet18.nowhere", (8,), "nowhere"),
+        ("resnet18", (8, 64), "2, 4, 8, 16, 32"),
+        ("resnet18", (16, 8), "rising"),
+    ],
+)
+def test_what_cannot_be_had_is_named(name, strides, word):
+    with pytest.raises(ConfigError, match=word):
+        find_levels(name, strides)

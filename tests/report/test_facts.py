@@ -1,0 +1,42 @@
+import pytest
+
+from untaught.errors import RunError
+from untaught.report.facts import differing, read_settings, run_facts, training_facts
+
+
+def test_settings_are_dotted(make_run):
+    run = make_run(evaluated=False)
+    assert ("cache.memory", "2.0") in read_settings(run.folder)
+    (run.folder / "settings.toml").unlink()
+    assert read_settings(run.folder) == []
+
+
+def test_damaged_settings_are_one_clear_error(make_run):
+    run = make_run(evaluated=False)
+    (run.folder / "settings.toml").write_text("= 3")
+    with pytest.raises(RunError, match=r"settings\.toml cannot be read"):
+        read_settings(run.folder)
+
+
+def test_lists_of_the_same_images_have_the_same_hash_in_any_order(make_run):
+    run = make_run(evaluated=False)
+
+    def trained_on():
+        return dict({facts.title: facts.items for facts in run_facts(run)}["Data"])["Trained on"]
+
+    before = trained_on()
+    run.card.data.train.reverse()
+    assert trained_on() == before
+    run.card.data.train.pop()
+    assert trained_on() != before
+
+
+def test_stages_say_why_they_ended(make_run):
+    card = make_run(evaluated=False).card
+    assert dict(training_facts(card))["Stopped after"].replace("\xa0", " ") == "30 epochs: no gain in 8 epochs"
+    card.training.epochs["second"] = 1
+    assert dict(training_facts(card))["Stage second"].replace("\xa0", " ") == "1 epoch: –"
+
+
+def test_only_what_differs():
+    assert differing([{"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}]) == [("b", ["2", "3"]), ("c", ["–", "4"])]

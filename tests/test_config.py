@@ -1,0 +1,50 @@
+import pytest
+
+from untaught.config import Settings, load_toml, merge, parse_overrides, to_toml, validate
+from untaught.errors import ConfigError
+
+
+def settings(**values):
+    return validate(Settings, {"method": "reverse_distillation", "data": "toy", **values})
+
+
+def test_an_unknown_key_is_named_with_its_path_and_its_neighbour():
+    with pytest.raises(ConfigError, match=r"unknown key `cache\.memroy`.*did you mean `memory`"):
+        settings(cache={"memroy": 1})
+
+
+def test_a_wrong_value_is_named():
+    with pytest.raises(ConfigError, match=r"`false_reject` is 2"):
+        settings(false_reject=2)
+
+
+def test_settings_survive_toml(tmp_path):
+    wanted = settings(model={"width": 32, "levels": [8, 16]}, minutes=2.5)
+    (tmp_path / "s.toml").write_text(to_toml(wanted))
+    assert validate(Settings, load_toml(tmp_path / "s.toml")) == wanted
+
+
+def test_overrides_are_toml_values_with_dotted_keys():
+    assert parse_overrides(["a.b=1", "a.c=[8, 16]", "d=plain text", "e=true"]) == {
+        "a": {"b": 1, "c": [8, 16]},
+        "d": "plain text",
+        "e": True,
+    }
+
+
+@pytest.mark.parametrize("pair", ["novalue", "=1", "a..b=1"])
+def test_a_malformed_override_is_refused(pair):
+    with pytest.raises(ConfigError, match="key=value"):
+        parse_overrides([pair])
+
+
+def test_merging_keeps_what_the_later_layer_does_not_name():
+    assert merge({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}}) == {"a": {"x": 1, "y": 3}}
+
+
+def test_toml_errors_name_the_file(tmp_path):
+    (tmp_path / "s.toml").write_text("a = = 1")
+    with pytest.raises(ConfigError, match=r"s\.toml is not valid TOML"):
+        load_toml(tmp_path / "s.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_toml(tmp_path / "missing.toml")
