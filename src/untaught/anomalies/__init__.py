@@ -1,0 +1,1 @@
+"""Synthetic defects: a good image and a random stream in, a defect and its mask out."""
