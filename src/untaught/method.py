@@ -17,6 +17,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
 from untaught.config import Frozen, merge, validate
 from untaught.errors import ConfigError
@@ -60,7 +61,10 @@ class Stage:
     The learning rate rises over `warmup` steps, stays, and falls over the last `decay` share of all epochs to zero;
     `decay` = 0 keeps it constant. With a `plateau` that decides when the constant part is over, and `epochs` does not
     count; without it all `epochs` are run.
-    `frozen` names tensors that depend on the image alone: computed once an image and view, then cached.
+    `frozen` names tensors that depend on the image alone: computed once an image and view, when the stage begins, then
+    cached as bfloat16, or as they are with `half` False. `image` says that the pixels are wanted beside them.
+    `pairs` asks for a drawn defect beside each image (`Batch.defect`, `Batch.mask`), a new one every epoch; the pixels
+    are there too, and `frozen` is still computed from the image without defect.
     `mixed` says that bfloat16 is right for this stage where the hardware has it; losses are fp32.
     `views` is how many views of an image are cached: view 0 is the image itself, the others are drawn by `view`.
     """
@@ -71,7 +75,10 @@ class Stage:
     optimizer: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer]
     epochs: int
     batch_size: int = 16
-    frozen: Callable[[Tensor], dict[str, Tensor]] | None = None
+    frozen: Callable[..., dict[str, Tensor]] | None = None
+    image: bool = False
+    half: bool = True
+    pairs: AnomalySettings | None = None
     view: Callable[[Tensor, torch.Generator], Tensor] | None = None
     views: int = 1
     warmup: int = 0
@@ -85,7 +92,8 @@ class Method(nn.Module, ABC):
     """A detector that learns from good images.
 
     `Config` declares the settings (defaults: preset `lite`); `presets` names further ones; `reduction` says in words
-    how the image score is drawn from the map; `backbone` tells where the frozen weights came from.
+    how the image score is drawn from the map; `backbone` tells where the frozen weights came from; `inputs` names
+    what `forward` takes, in this order: `image`, `depth` or both.
 
     Args:
         config: the settings.
@@ -95,6 +103,7 @@ class Method(nn.Module, ABC):
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}}
     reduction: str = "maximum of the anomaly map"
+    inputs: tuple[str, ...] = ("image",)
     backbone: WeightsRecord
 
     def __init__(self, config: MethodConfig, *, untrained: bool = False) -> None:

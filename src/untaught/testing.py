@@ -18,9 +18,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from untaught.anomalies.draw import Drawer
 from untaught.batch import Batch
 from untaught.data.flaws import KINDS
 from untaught.data.toy import draw
+from untaught.engine.pairs import draw_pairs, to_pixels
 from untaught.method import Method, Stage
 
 STEPS = 20
@@ -116,11 +118,19 @@ def learn(method: Method, images: Tensor, steps: int = STEPS, watch: Callable[[S
 
 def batch_of(stage: Stage, images: Tensor) -> Batch:
     """What the engine makes of images for this stage."""
-    index = torch.arange(len(images))
-    if stage.frozen is None:
-        return Batch(index, images)
-    with torch.no_grad():
-        return Batch(index, None, stage.frozen(images))
+    batch = Batch(torch.arange(len(images)), images)
+    if stage.frozen is not None:
+        with torch.no_grad():
+            batch.frozen = stage.frozen(images)
+        if not stage.image and stage.pairs is None:
+            batch.image = None
+    if stage.pairs is not None:
+        pixels = (images * 255).round().to(torch.uint8)
+        everything = to_pixels(pixels)
+        batch.defect, batch.mask = draw_pairs(
+            Drawer(stage.pairs), pixels, batch.index.tolist(), ("check",), lambda n: everything[n % len(everything)]
+        )
+    return batch
 
 
 def check_training(method: Method, images: Tensor) -> None:

@@ -104,13 +104,13 @@ def test_the_papers_map_step_by_step(paper):
             for e, d in zip(features, paper.student(features), strict=True)
         ]
         rough = fuse(levels, (64, 64), align_corners=True)
-        assert torch.allclose(map_, paper.smooth(rough), atol=1e-5)
+        assert torch.allclose(map_, paper.map.smooth(rough), atol=1e-5)
     assert torch.equal(score, map_.flatten(1).max(1).values)
 
 
 def test_constant_levels_give_their_sum(paper):
     levels = [torch.full((1, size, size), value) for size, value in ((16, 0.25), (8, 0.5), (4, 1.0))]
-    map_ = paper.smooth(fuse(levels, (64, 64), align_corners=True))
+    map_ = paper.map.smooth(fuse(levels, (64, 64), align_corners=True))
     assert torch.allclose(map_, torch.full((1, 64, 64), 1.75))
 
 

@@ -14,14 +14,13 @@ from untaught.anomalies.settings import AnomalySettings
 
 D = TypeVar("D", bound=np.generic)
 RGB: TypeAlias = NDArray[np.uint8]  # (h, w, 3)
-CLEAN = "clean"
 
 
 class Pair(NamedTuple):
     """A good image and the same image with a defect: equal in every pixel outside the mask.
 
     `image` and `defect` are (h, w, 3); `mask` is (h, w), True where they differ; `kind` is the kind of anomaly, or
-    `clean` where nothing was drawn.
+    `good` where nothing was drawn.
     """
 
     image: NDArray[np.uint8]

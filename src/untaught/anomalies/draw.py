@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from untaught.anomalies import cutpaste, deform, foreground, perlin, scar, shuffle, simplex
-from untaught.anomalies.base import CLEAN, RGB, Pair, Patch, Scene
+from untaught.anomalies.base import RGB, Pair, Patch, Scene
 from untaught.anomalies.settings import AnomalySettings, Kind
 from untaught.anomalies.texture import Others, Texture, drawn, from_folder, from_images, mixed
 from untaught.errors import ImageError
+from untaught.records import GOOD
 
 DRAW: dict[Kind, Callable[[Scene, Generator], Patch]] = {
     "perlin": perlin.draw,
@@ -58,7 +59,7 @@ class Drawer:
                 there are none, texture is drawn.
 
         Returns:
-            The pair. Its kind is `clean` and its mask empty with the set probability, and where no attempt gave an
+            The pair. Its kind is `good` and its mask empty with the set probability, and where no attempt gave an
             anomaly that is large and visible enough.
 
         Raises:
@@ -74,7 +75,7 @@ class Drawer:
                 found = laid(scene, DRAW[kind](scene, rng))
                 if found is not None:
                     return Pair(image, *found, kind)
-        return Pair(image, image.copy(), np.zeros(image.shape[:2], np.bool_), CLEAN)
+        return Pair(image, image.copy(), np.zeros(image.shape[:2], np.bool_), GOOD)
 
     def foreground(self, image: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
         """(h, w), True where anomalies may lie on this image; None means anywhere."""

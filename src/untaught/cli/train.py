@@ -87,7 +87,9 @@ def tell(run: Run, quiet: bool) -> None:
 
     card = run.card
     stopped = card.training.stopped
-    remark("; ".join(f"{stage}: {count} epochs ({stopped[stage]})" for stage, count in card.training.epochs.items()), quiet)
+    remark(
+        "; ".join(f"{stage}: {count} epochs ({stopped[stage]})" for stage, count in card.training.epochs.items()), quiet
+    )
     if card.data.copies or card.data.quarantined:
         left = f"{len(card.data.copies)} exact copies, {len(card.data.quarantined)} that do not decode"
         remark(f"left out of the good images: {left} (named in {run.folder / 'card.json'})", quiet)

@@ -1,9 +1,9 @@
 """The cache of what the frozen side has to say: computed once an image, kept in memory or memory-mapped on disk.
 
-Floating-point tensors are kept as bfloat16, feature maps channel-last, so that a batch is gathered by whole rows and
-arrives in the memory format convolutions like best. On disk each chunk is marked when it is complete: an interrupted
-pass goes on where it stopped. Pages of the mapped file are given back after each gather, so resident memory does not
-grow with the number of images.
+Floating-point tensors are kept as bfloat16 unless the stage asks for more, feature maps channel-last, so that a batch
+is gathered by whole rows and arrives in the memory format convolutions like best. On disk each chunk is marked when it
+is complete: an interrupted pass goes on where it stopped. Pages of the mapped file are given back after each gather, so
+resident memory does not grow with the number of images.
 """
 
 from __future__ import annotations
@@ -36,15 +36,12 @@ class Layout:
     channels_last: bool
 
     @classmethod
-    def of(cls, tensor: Tensor) -> Layout:
-        """The layout for rows of `tensor` (b, ...)."""
+    def of(cls, tensor: Tensor, half: bool = True) -> Layout:
+        """The layout for rows of `tensor` (b, ...); `half` keeps floating-point ones as bfloat16."""
         last = tensor.ndim == 4
         shape = tuple(tensor.shape[1:])
-        return cls(
-            (*shape[1:], shape[0]) if last else shape,
-            torch.bfloat16 if tensor.is_floating_point() else tensor.dtype,
-            last,
-        )
+        dtype = torch.bfloat16 if half and tensor.is_floating_point() else tensor.dtype
+        return cls((*shape[1:], shape[0]) if last else shape, dtype, last)
 
     @property
     def bytes(self) -> int:
@@ -64,9 +61,9 @@ class Layout:
 class FeatureCache:
     """Tensors by name for `rows` rows. Fill it once, then gather any rows in any order."""
 
-    def __init__(self, rows: int, *, budget: float, folder: Path | None = None) -> None:
-        """`budget` is in bytes; above it the rows go to `folder`."""
-        self.rows, self.budget, self.folder = rows, budget, folder
+    def __init__(self, rows: int, *, budget: float, folder: Path | None = None, half: bool = True) -> None:
+        """`budget` is in bytes; above it the rows go to `folder`; `half` keeps floating-point tensors as bfloat16."""
+        self.rows, self.budget, self.folder, self.half = rows, budget, folder, half
         self.layouts: dict[str, Layout] = {}
         self._stores: dict[str, Tensor] = {}
         self._maps: list[mmap.mmap] = []
@@ -93,11 +90,13 @@ class FeatureCache:
                 self._put(number, chunk, compute(chunk), whole, keep)
             advance(len(chunk))
 
-    def gather(self, rows: Sequence[int] | Tensor) -> dict[str, Tensor]:
-        """The tensors of `rows`, floating-point ones as bfloat16."""
+    def gather(self, rows: Sequence[int] | Tensor, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """The tensors of `rows` as they are kept: all, or those of `names`."""
         index = torch.as_tensor(rows, dtype=torch.long)
         result = {
-            name: layout.unpack(self._stores[name].index_select(0, index)) for name, layout in self.layouts.items()
+            name: layout.unpack(self._stores[name].index_select(0, index))
+            for name, layout in self.layouts.items()
+            if names is None or name in names
         }
         self._release()
         return result
@@ -124,7 +123,7 @@ class FeatureCache:
             self._release()
 
     def _allocate(self, tensors: Mapping[str, Tensor], keep: bool) -> None:
-        layouts = {name: Layout.of(tensor) for name, tensor in tensors.items()}
+        layouts = {name: Layout.of(tensor, self.half) for name, tensor in tensors.items()}
         if self.folder is None or not (keep or self._bytes(layouts) > self.budget):
             self.layouts = layouts
             self._stores = {

@@ -101,7 +101,7 @@ class Fit:
         ):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * self.schedule.rate(self.epoch, number)
-            losses = step(to_device(batch, self.accelerator.device))
+            losses = step(batch.to(self.accelerator.device))
             optimizer.zero_grad()
             self.accelerator.backward(next(iter(losses.values())))
             if self.stage.clip is not None:
@@ -146,7 +146,7 @@ class Fit:
             step = Step(self.method, self.stage, self.accelerator.device, self.bf16)
             total = 0.0
             for batch in self.monitor.in_order():
-                losses = step(to_device(batch, self.accelerator.device))
+                losses = step(batch.to(self.accelerator.device))
                 total += float(losses[watch]) * len(batch.index)
             values = [total / max(1, len(self.monitor.rows))]
         return float(self._shared(values)[0])
@@ -167,12 +167,6 @@ class Fit:
             "seconds": round(seconds, 3),
         }
         self.log(row if held_out is None else row | {"held_out": held_out})
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on `device`; nothing is copied where it is there already."""
-    image = None if batch.image is None else batch.image.to(device)
-    return Batch(batch.index.to(device), image, {name: tensor.to(device) for name, tensor in batch.frozen.items()})
 
 
 def per_process(stage: Stage, accelerator: Accelerator) -> int:

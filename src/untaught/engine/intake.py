@@ -85,9 +85,12 @@ class Intake:
                             tensors[position], generator(*keys, samples[row // views].name, row % views)
                         )
             # The rows are kept in bfloat16 anyway.
-            half = stage.mixed and bf16_pays(tensors.device)
+            half = stage.mixed and stage.half and bf16_pays(tensors.device)
             with torch.no_grad(), torch.autocast(tensors.device.type, torch.bfloat16, enabled=half):
-                return stage.frozen(tensors)
+                frozen = stage.frozen(tensors)
+            if stage.image or stage.pairs is not None:
+                frozen = frozen | {"image": (tensors * 255).round().to(torch.uint8)}
+            return frozen
 
         def advance(count: int) -> None:
             nonlocal done

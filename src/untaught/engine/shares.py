@@ -18,19 +18,23 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from numpy.typing import NDArray
 
+from untaught.anomalies.draw import Drawer
 from untaught.batch import Batch
 from untaught.config import Settings
 from untaught.engine.features import FeatureCache
 from untaught.engine.intake import Intake
+from untaught.engine.pairs import draw_pairs, to_pixels
 from untaught.engine.seed import derive
 from untaught.errors import DataError
 from untaught.files import cache_root
+from untaught.image import in_order
 from untaught.method import Method, Stage
 from untaught.progress import Report
 from untaught.records import Sample
 
-CACHE_VERSION = 1  # raise it when cached rows change their meaning
+CACHE_VERSION = 2  # raise it when cached rows change their meaning
 
 
 @dataclass
@@ -38,7 +42,8 @@ class Share:
     """The cached images of this process: `rows` numbers them in the cache, `numbers` in the whole list.
 
     Each image has `views` rows in the cache. `largest` and `smallest` are the shares of
-    all processes, so that each makes as many steps and none runs out of images.
+    all processes, so that each makes as many steps and none runs out of images. With a `drawer` every batch holds
+    pairs, drawn in threads while the network computes; `keys` seed them.
     """
 
     cache: FeatureCache
@@ -47,26 +52,51 @@ class Share:
     views: int = 1
     largest: int = 0
     smallest: int | None = None
+    drawer: Drawer | None = None
+    keys: Sequence[int | str] = ()
 
-    def batch(self, positions: Sequence[int], views: Sequence[int] | None = None) -> Batch:
-        """The batch of the images at `positions` of this share, each in its view (default: the image itself)."""
+    def batch(
+        self,
+        positions: Sequence[int],
+        views: Sequence[int] | None = None,
+        keys: Sequence[int | str] = ("as it is",),
+    ) -> Batch:
+        """The batch of the images at `positions` of this share, each in its view (default: the image itself).
+
+        `keys` seed the drawn defects beside the share's own keys and the image's number.
+        """
         chosen = [0] * len(positions) if views is None else views
         rows = [self.rows[position] * self.views + view for position, view in zip(positions, chosen, strict=True)]
         tensors = {
             name: value.float() if value.is_floating_point() else value
             for name, value in self.cache.gather(rows).items()
         }
-        image = tensors.pop("image", None)
         index = torch.as_tensor([self.numbers[position] for position in positions])
-        return Batch(index, None if image is None else image.float() / 255, tensors)
+        pixels = tensors.pop("image", None)
+        batch = Batch(index, None if pixels is None else pixels.float() / 255, tensors)
+        if self.drawer is not None and pixels is not None:
+            batch.defect, batch.mask = draw_pairs(
+                self.drawer, pixels, index.tolist(), (*self.keys, *keys), self._texture
+            )
+        return batch
+
+    def _texture(self, number: int) -> NDArray[np.uint8]:
+        """Any image of this share, (h, w, 3), for its texture; `number` may be as large as it likes."""
+        row = self.rows[number % len(self.rows)] * self.views
+        pixels: NDArray[np.uint8] = to_pixels(self.cache.gather([row], ["image"])["image"])[0]
+        return pixels
 
     def epoch(self, batch_size: int, *keys: int | str) -> Iterator[Batch]:
         """Every image once, in an order given by `keys`; the same number of batches on every process."""
         rng = np.random.default_rng(derive(*keys))
         order = rng.permutation(len(self.rows))
         views = rng.integers(0, self.views, len(self.rows))
-        for part in np.array_split(order, self.steps(batch_size)):
-            yield self.batch(part.tolist(), views[part].tolist())
+        parts = np.array_split(order, self.steps(batch_size))
+
+        def load(part: NDArray[np.int64]) -> Batch:
+            return self.batch(part.tolist(), views[part].tolist(), keys)
+
+        return map(load, parts) if self.drawer is None else in_order(load, parts)
 
     def steps(self, batch_size: int) -> int:
         """Batches of an epoch."""
@@ -81,7 +111,10 @@ class Share:
 
 @dataclass
 class Shares:
-    """Makes the shares of a training: decodes, computes what is frozen, caches it."""
+    """Makes the shares of a training: decodes, computes what is frozen, caches it.
+
+    `state` stands for what earlier stages have learned, on which the frozen side of a later one may depend.
+    """
 
     settings: Settings
     method: Method
@@ -89,6 +122,7 @@ class Shares:
     hashes: Mapping[str, str]
     accelerator: Accelerator
     report: Report
+    state: str = ""
 
     def of(self, stage: Stage, split: Mapping[str, Sequence[Sample]]) -> tuple[Share, Share]:
         """This process's training images, and all monitor images on the main process (none on others).
@@ -102,6 +136,9 @@ class Shares:
         monitor = self._cached(replace(stage, views=1), held, range(len(held)), "monitor")
         counts: list[int] = gather_object([len(train.rows)])
         train.largest, train.smallest = max(counts), min(counts)
+        if stage.pairs is not None:
+            train.drawer = monitor.drawer = Drawer(stage.pairs)
+            train.keys = monitor.keys = (self.settings.seed, stage.name, "pairs")
         for broken in gather_object([dict(self.intake.broken)]):  # the card lists those of all processes
             self.intake.broken.update(broken)
         if min(counts) == 0 or (held and not monitor.rows):
@@ -112,7 +149,7 @@ class Shares:
             )
         return train, monitor
 
-    def cache(self, rows: int, part: str) -> FeatureCache:
+    def cache(self, rows: int, part: str, half: bool = True) -> FeatureCache:
         """An empty cache; its place on disk is named by all that its rows depend on."""
         settings, processes = self.settings, self.accelerator.num_processes
         root = settings.cache.folder or cache_root() / "features"
@@ -123,14 +160,16 @@ class Shares:
             settings.method,
             self.method.config.model_dump_json(),
             settings.seed,
+            self.state,
+            half,
         ]
         told += [self.intake.recipe.model_dump_json(), part, self.accelerator.process_index, processes]
         key = hashlib.sha256(json.dumps([told, sorted(self.hashes.items())]).encode()).hexdigest()[:24]
-        return FeatureCache(rows, budget=settings.cache.memory * 2**30 / processes, folder=Path(root) / key)
+        return FeatureCache(rows, budget=settings.cache.memory * 2**30 / processes, folder=Path(root) / key, half=half)
 
     def _cached(self, stage: Stage, samples: Sequence[Sample], numbers: Sequence[int], part: str) -> Share:
         mine = [samples[number] for number in numbers]
-        cache = self.cache(len(mine) * stage.views, f"{stage.name}-{part}")
+        cache = self.cache(len(mine) * stage.views, f"{stage.name}-{part}", stage.half)
         self.method.eval()
         self.intake.fill(
             cache, mine, stage=stage, keys=(self.settings.seed, stage.name), device=self.accelerator.device,

@@ -101,6 +101,7 @@ class Position:
     log: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     data: str = ""
+    state: str = ""
 
 
 @dataclass
@@ -183,6 +184,9 @@ class Training:
                 raise RunError(came, "the same images", "restore them, or train again into a new folder")
 
     def _train(self, number: int, stage: Stage) -> None:
+        if number and not self.at.state:
+            self.at.state = state_hash(self.method)
+        self.shares.state = self.at.state
         train, monitor = self.shares.of(stage, self.split)
         if self.main and not self.checkpoint.exists():
             write_text(self.out / "settings.toml", to_toml(self.settings))
@@ -208,6 +212,7 @@ class Training:
         self._save(number, fit, None)
         train.cache.close(delete=not self.settings.cache.keep)
         self.at.stage, self.at.epoch, self.at.history, self.at.settled, self.at.why = number + 1, 0, [], None, ""
+        self.at.state = ""
         self.monitor = monitor
 
     def _data(self) -> str:
@@ -262,6 +267,15 @@ class Training:
         card = make_card(self, calibration)
         write_text(self.out / "card.json", card.model_dump_json(indent=2))
         shutil.rmtree(self.checkpoint)
+
+
+def state_hash(method: Method) -> str:
+    """Sha256 of all that a method has learned so far."""
+    told = hashlib.sha256()
+    for name, tensor in sorted(method.state_dict().items()):
+        told.update(name.encode())
+        told.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return told.hexdigest()
 
 
 def bf16_wanted(settings: Settings, stage: Stage, device: torch.device) -> bool:

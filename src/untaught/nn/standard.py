@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
@@ -41,3 +43,32 @@ class ChannelStandard(nn.Module):
         deviation = (second / count - mean.square()).clamp_min(0).sqrt()
         self.mean.copy_(mean)
         self.deviation.copy_(torch.where(deviation > LEAST, deviation, torch.ones_like(deviation)))
+
+
+class Standards(nn.ModuleList):
+    """One `ChannelStandard` a level; with `on` False the levels pass as they are.
+
+    Args:
+        channels: channels of the levels.
+        on: whether to standardise.
+    """
+
+    def __init__(self, channels: Sequence[int], on: bool = True) -> None:
+        super().__init__(ChannelStandard(count) if on else nn.Identity() for count in channels)
+        self.channels = tuple(channels) if on else ()
+
+    def forward(self, features: Sequence[Float[Tensor, "b _ _ _"]]) -> list[Float[Tensor, "b _ _ _"]]:
+        """Every level on its scale."""
+        return [standard(level) for standard, level in zip(self, features, strict=True)]
+
+    @torch.no_grad()
+    def take(self, batches: Iterable[Sequence[Float[Tensor, "b _ _ _"]]], reduce: Callable[[Tensor], Tensor]) -> None:
+        """Take the statistics of all levels from the good images; `reduce` adds up over processes."""
+        if not self.channels:
+            return
+        totals = [torch.zeros(3, count).double() for count in self.channels]
+        for features in batches:
+            totals = [total + moments(level).to(total) for total, level in zip(totals, features, strict=True)]
+        for standard, total in zip(self, totals, strict=True):
+            assert isinstance(standard, ChannelStandard)
+            standard.take(reduce(total.to(standard.mean.device)))

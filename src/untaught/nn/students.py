@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
-from untaught.nn.blocks import Form, conv
+from untaught.config import Frozen
+from untaught.errors import ConfigError
+from untaught.nn.blocks import Form, conv, form_of
 from untaught.nn.bottleneck import Fusion, OneClassEmbedding
 from untaught.nn.decoders import MirroredDecoder
+
+
+class StudentSettings(Frozen):
+    """The student's build."""
+
+    form: Literal["slim", "mirrored"] = Field(
+        default="slim", description="`mirrored`: the paper's; `slim`: for two cores"
+    )
+    widths: tuple[int, ...] = Field(
+        default=(96, 192), description="slim: channels at each size, down to the embedding's"
+    )
+    embedding: int = Field(default=64, ge=1, description="slim: channels of the embedding")
 
 
 class MirroredStudent(nn.Module):
@@ -120,3 +136,37 @@ class PixelUp(nn.Module):
         large = self.shuffle(self.conv(features)).contiguous(memory_format=torch.channels_last)
         result: Tensor = self.act(self.norm(large))
         return result
+
+
+def make_student(settings: StudentSettings, backbone: str, channels: Sequence[int]) -> MirroredStudent | SlimStudent:
+    """The student that the settings ask for, for a teacher with these channels."""
+    if settings.form == "mirrored":
+        return MirroredStudent(channels, form_of(backbone))
+    return SlimStudent(channels, settings.widths, settings.embedding)
+
+
+def check_levels(settings: StudentSettings, levels: Sequence[int], weights: Sequence[float], image_size: int) -> None:
+    """Whether levels (strides, finest first), the student's widths, the map's weights and image size go together.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    widths = settings.widths
+    if any(coarse != 2 * fine for fine, coarse in pairwise(levels)):
+        raise ConfigError(
+            f"levels are {tuple(levels)}", "strides that double from level to level", "for example levels=[16, 32]"
+        )
+    if settings.form == "slim" and len(widths) < len(levels):
+        raise ConfigError(
+            f"student.widths has {len(widths)} values for {len(levels)} levels",
+            "a value for each level, and more where the embedding is to be smaller than the last level",
+            f"give {len(levels)} values or more",
+        )
+    if weights and len(weights) != len(levels):
+        raise ConfigError(
+            f"map.weights has {len(weights)} values for {len(levels)} levels", "one a level", "correct it"
+        )
+    step = 2 * levels[-1] if settings.form == "mirrored" else levels[0] * 2 ** (len(widths) - 1)
+    if image_size % step:
+        near = max(step, round(image_size / step) * step)
+        raise ConfigError(f"image_size is {image_size}", f"a multiple of {step}", f"for example {near}")

@@ -1,0 +1,82 @@
+"""From the distances of several levels to one map and one score: what all methods of reverse distillation share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from untaught.config import Frozen
+from untaught.maps.distance import energy
+from untaught.maps.fuse import fuse, upsample
+from untaught.maps.score import contrast, maximum
+from untaught.maps.smooth import Smooth
+
+
+class MapSettings(Frozen):
+    """From distances to map and score. Defaults are those of the `lite` presets."""
+
+    energy: float = Field(
+        default=0.5, ge=0, le=2, description="power of the features' energy each distance is multiplied by; 0: none"
+    )
+    weights: tuple[float, ...] = Field(
+        default=(1.0, 0.25), description="of the levels in their sum; none: all the same"
+    )
+    align_corners: bool = Field(default=False, description="how levels are upsampled")
+    stride: int = Field(
+        default=4, ge=1, description="pixels of the input per position where levels are summed and smoothed"
+    )
+    sigma: float = Field(default=8.0, ge=0, description="Gaussian smoothing of the map in pixels of the input; 0: none")
+    top: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="score: each level's mean of its highest share minus its mean, summed; 0: the map's maximum",
+    )
+
+
+PAPER_MAP = {"energy": 0.0, "weights": (), "align_corners": True, "stride": 1, "sigma": 4.0, "top": 0.0}
+"""Plain sum of the levels, upsampled with aligned corners, Gaussian of 4 px, maximum: RD4AD and its kin."""
+
+
+class LevelMap(nn.Module):
+    """Sums the levels' distances to a map and reduces them to a score.
+
+    Args:
+        settings: how.
+    """
+
+    def __init__(self, settings: MapSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.smooth = Smooth(settings.sigma / settings.stride)
+
+    @property
+    def reduction(self) -> str:
+        """How the score is drawn, in words."""
+        if self.settings.top == 0:
+            return "maximum of the anomaly map"
+        share = f"{self.settings.top * 100:g} %"
+        return f"mean of the highest {share} of each level's distances minus their mean, summed over levels"
+
+    def forward(
+        self,
+        distances: Sequence[Float[Tensor, "b _ _"]],
+        target: Sequence[Float[Tensor, "b _ _ _"]],
+        size: tuple[int, int],
+    ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
+        """Map of `size` (height, width) and score; `target` holds the teacher's levels, for their energy."""
+        settings = self.settings
+        levels = list(distances)
+        if settings.energy:
+            levels = [map_ * energy(level) ** settings.energy for map_, level in zip(distances, target, strict=True)]
+        grid = (size[0] // settings.stride, size[1] // settings.stride)
+        map_ = self.smooth(fuse(levels, grid, align_corners=settings.align_corners, weights=settings.weights))
+        if settings.stride > 1:
+            map_ = upsample(map_, size, settings.align_corners)
+        if settings.top == 0:
+            return map_, maximum(map_)
+        return map_, torch.stack([contrast(level, settings.top) for level in distances]).sum(dim=0)

@@ -1,0 +1,36 @@
+"""Optimisers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from untaught.config import Frozen
+from untaught.nn.muon import MuonAdam
+
+
+class OptimizerSettings(Frozen):
+    """Which optimiser with which rates. Defaults are those of the `lite` presets."""
+
+    optimizer: Literal["adam", "muon"] = "muon"
+    learning_rate: float = Field(default=3e-3, gt=0, description="of all, with `muon` of what is no hidden convolution")
+    hidden_rate: float = Field(default=0.05, gt=0, description="muon: learning rate of hidden convolutions")
+    weight_decay: float = Field(default=0.01, ge=0, description="muon: of hidden convolutions")
+    betas: tuple[float, float] = (0.9, 0.99)
+
+    def build(self, parameters: Sequence[nn.Parameter], heads: Iterable[nn.Parameter] = ()) -> torch.optim.Optimizer:
+        """The optimiser of `parameters`; `heads` are the last layers, which Muon leaves to Adam."""
+        if self.optimizer == "adam":
+            return torch.optim.Adam(parameters, self.learning_rate, self.betas)
+        return MuonAdam(
+            parameters,
+            heads,
+            rate=self.hidden_rate,
+            adam_rate=self.learning_rate,
+            decay=self.weight_decay,
+            betas=self.betas,
+        )
