@@ -80,7 +80,7 @@ class Scene:
     def place(self, rng: Generator, *, aspect: float | None = None) -> Box:
         """A box of a random size in the set range, its middle on the foreground, moved to lie inside the image."""
         height, width = self.image.shape[:2]
-        low, high = np.log(np.maximum(self.settings.size, 1e-4))
+        low, high = np.log(self.settings.size)
         longest = float(np.exp(rng.uniform(low, high))) * min(height, width)
         ratio = float(np.exp(rng.uniform(0, np.log(aspect or self.settings.aspect))))
         sides = [longest, longest / ratio]

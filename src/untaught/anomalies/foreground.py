@@ -89,4 +89,5 @@ def threshold(histogram: NDArray[np.int64]) -> int:
 
 def _stretched(mask: Mask, image: RGB) -> Mask:
     size = (image.shape[1], image.shape[0])
-    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST), np.bool_)
+    soft = Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(soft) > 127

@@ -28,6 +28,8 @@ def _some_weight(kinds: dict[Kind, float]) -> dict[Kind, float]:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Shares = Annotated[tuple[Share, Share], AfterValidator(_rising)]
+Size = Annotated[float, Field(gt=0, le=1)]
+Octave = Annotated[int, Field(ge=0, le=8)]
 Level = Annotated[float, Field(ge=0, le=255)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -38,7 +40,7 @@ class PerlinSettings(Frozen):
     whole: bool = Field(
         default=False, description="noise over the whole image, as published, in place of one spot of the set size"
     )
-    octaves: Annotated[tuple[int, int], AfterValidator(_rising)] = Field(
+    octaves: Annotated[tuple[Octave, Octave], AfterValidator(_rising)] = Field(
         default=(0, 5), description="whole: cells per axis are 2^i with i drawn from low..high, each axis by itself"
     )
     threshold: float = Field(default=0.5, gt=0, lt=1, description="whole: noise above it is anomalous, of -1..1")
@@ -55,8 +57,8 @@ class AnomalySettings(Frozen):
         description="kinds of anomaly and how often each is drawn, relative to the others",
     )
     clean: Share = Field(default=0.0, description="probability that nothing is drawn and the mask is empty")
-    size: Annotated[tuple[float, float], AfterValidator(_rising)] = Field(
-        default=(0.02, 0.4),
+    size: Annotated[tuple[Size, Size], AfterValidator(_rising)] = Field(
+        default=(0.04, 0.6),
         description="longest side of an anomaly, as a share of the image's shorter side; drawn log-uniformly",
     )
     aspect: float = Field(default=3.0, ge=1, le=20, description="largest ratio of an anomaly's sides; scars are longer")
@@ -84,7 +86,7 @@ class AnomalySettings(Frozen):
         "or on the bright pixels of a mask file that is stretched to the image",
     )
     least: int = Field(default=5, ge=1, description="fewest changed pixels of an anomaly")
-    visible: Level = Field(default=4.0, description="least mean change inside the mask, in grey levels of 255")
+    visible: Level = Field(default=8.0, description="least mean change inside the mask, in grey levels of 255")
     draws: int = Field(default=11, ge=1, le=100, description="attempts at an anomaly that is large and visible enough")
     perlin: PerlinSettings = PerlinSettings()
 

@@ -27,9 +27,11 @@ def blob(box: Box, settings: AnomalySettings, rng: Generator) -> Cover:
     cells = rng.integers(*_CELLS, 2)
     ragged = np.float32(rng.uniform(0.1, 1.4))
     noise = perlin(box.height, box.width, (int(cells[0]), int(cells[1])), rng)
-    inside = np.float32(rng.uniform(0.5, 0.95)) - radius(box) + ragged * noise
-    inside[radius(box) > 1] = -1
-    return soften((inside > 0).astype(np.uint8) * np.uint8(255), settings, rng)
+    out = radius(box)
+    inside = np.minimum(np.float32(rng.uniform(0.5, 0.95)) - out + ragged * noise, 1 - out)
+    # The slope at the ellipse is 4 / side: about one pixel of the border is partly covered.
+    edge = np.clip(inside * np.float32(max(box.height, box.width) / 4) + np.float32(0.5), 0, 1)
+    return soften((edge * 255).astype(np.uint8), settings, rng)
 
 
 def soften(cover: Cover, settings: AnomalySettings, rng: Generator) -> Cover:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from untaught.cli import calibrate, demo, doctor, evaluate, inspection, listing, report, train
+from untaught.cli import anomalies, calibrate, demo, doctor, evaluate, inspection, listing, report, train
 from untaught.cli.allocator import keep_memory
 from untaught.cli.console import console, first_process
 from untaught.errors import UntaughtError
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 for command in (demo.demo, doctor.doctor, train.train, calibrate.calibrate, evaluate.evaluate, report.report):
     app.command()(command)
+app.add_typer(anomalies.app, name="anomalies")
 app.command("list")(listing.list_methods)
 app.command("inspect")(inspection.inspect_images)
 
