@@ -1,45 +1,28 @@
-"""From images to verdicts, by the trained method itself. One warm model, no per-call set-up, safe from many threads.
-
-Images are scored one by one, so that what comes out cannot depend on what an image was scored together with; the next
-ones are decoded meanwhile.
-"""
+"""The trained method itself as the scorer of the inspector: one warm model, no per-call set-up."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
-from itertools import repeat
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast, overload
+from typing import cast
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 
-from untaught.calibration import p_values
 from untaught.config import Settings, load_toml, validate
 from untaught.engine.checkpoint import load_tensors
 from untaught.engine.provenance import file_hash
-from untaught.errors import ImageError, RunError
-from untaught.image import Recipe, Source, in_order, read_with_size
+from untaught.errors import RunError
+from untaught.inspector import Inputs, Inspector
 from untaught.method import Method
-from untaught.records import Prediction, ScoreMap
-from untaught.regions import find_regions
+from untaught.records import ScoreMap
 from untaught.registry import method_class
 from untaught.run import Run
 
 
-class Decoded(NamedTuple):
-    """An image ready for the method; `size` is (width, height) of the original, `seconds` what decoding took."""
-
-    name: str
-    pixels: NDArray[np.uint8]
-    size: tuple[int, int]
-    seconds: float
-
-
-class Detector:
+class Detector(Inspector):
     """A trained run that inspects images.
 
     Args:
@@ -53,75 +36,13 @@ class Detector:
         self.run = run if isinstance(run, Run) else Run(run)
         self.device = Accelerator(cpu=not torch.cuda.is_available()).device
         self.method = load_method(self.run, self.device)
+        card = self.run.card
+        super().__init__(card.recipe, card.calibration, partial(score_inputs, self.method, device=self.device))
 
-    @property
-    def recipe(self) -> Recipe:
-        """How images are decoded and resized."""
-        return self.run.card.recipe
 
-    @overload
-    def inspect(self, source: list[Source]) -> list[Prediction]: ...
-    @overload
-    def inspect(self, source: Source) -> Prediction: ...
-
-    def inspect(self, source: Source | list[Source]) -> Prediction | list[Prediction]:
-        """Inspect one image or a list of images.
-
-        Args:
-            source: a path, the bytes of a file, an array (h, w), (h, w, 3) or (h, w, 4) of uint8 or uint16, a PIL
-                image, or a list of these.
-
-        Returns:
-            A prediction, or a list of them in the same order.
-
-        Raises:
-            ImageError: a source is not an image that can be decoded.
-        """
-        if isinstance(source, list):
-            return list(self.stream(source))
-        return self._judge(self._decode(source))
-
-    def stream(self, sources: Iterable[Source], names: Iterable[str] | None = None) -> Iterator[Prediction]:
-        """Inspect many images in order, `names` in place of their own in the answers; raises as `inspect` does."""
-        for answer in self.stream_all(sources, names):
-            if isinstance(answer, ImageError):
-                raise answer
-            yield answer
-
-    def stream_all(
-        self, sources: Iterable[Source], names: Iterable[str] | None = None
-    ) -> Iterator[Prediction | ImageError]:
-        """As `stream`, but an image that does not decode gives its error in place of a prediction."""
-
-        def decode(item: tuple[Source, str]) -> Decoded | ImageError:
-            try:
-                return self._decode(*item)
-            except ImageError as error:
-                return error
-
-        for decoded in in_order(decode, zip(sources, repeat("") if names is None else names, strict=False)):
-            yield decoded if isinstance(decoded, ImageError) else self._judge(decoded)
-
-    def _decode(self, source: Source, name: str = "") -> Decoded:
-        started = time.perf_counter()
-        pixels, size = read_with_size(source, self.recipe)
-        name = name or (str(source) if isinstance(source, str | Path) else "")
-        return Decoded(name, pixels, size, time.perf_counter() - started)
-
-    def _judge(self, image: Decoded) -> Prediction:
-        started = time.perf_counter()
-        scored = score_image(self.method, image.pixels, self.device)
-        calibration = self.run.card.calibration
-        return Prediction(
-            name=image.name,
-            score=scored.score,
-            p_value=float(p_values(calibration.scores, [scored.score])[0]),
-            reject=scored.score > calibration.image.value,
-            size=image.size,
-            map=scored.map,
-            regions=find_regions(scored.map, calibration.pixel.value, image.size),
-            seconds=image.seconds + time.perf_counter() - started,
-        )
+def score_inputs(method: Method, inputs: Inputs, /, device: torch.device) -> ScoreMap:
+    """Score one image by the method's own input names."""
+    return score_image(method, inputs["image"], device)
 
 
 def score_image(method: Method, pixels: NDArray[np.uint8], device: torch.device) -> ScoreMap:

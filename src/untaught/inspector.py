@@ -1,0 +1,134 @@
+"""From images to verdicts: decode, resize, score, judge. Whatever computes the scores, everything else is done here.
+
+So that a trained run and its exported file give the same answers, both are this pipeline with another `Scorer`. Images
+are scored one by one: what comes out cannot depend on what an image was scored together with. Of a stream, the next
+images are decoded and the last one's regions are found while one is scored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeAlias, overload
+
+from numpy.typing import NDArray
+
+from untaught.calibration import Calibration, p_values
+from untaught.errors import ImageError
+from untaught.image import Recipe, Source, in_order, read_with_size
+from untaught.records import Prediction, ScoreMap
+from untaught.regions import find_regions
+
+Inputs: TypeAlias = Mapping[str, NDArray[Any]]
+"""What a method takes by name, at its input size: `image` is (h, w, 3) uint8 RGB."""
+
+
+class Scorer(Protocol):
+    """Whatever computes raw map and score of one image; safe to call from several threads."""
+
+    def __call__(self, inputs: Inputs, /) -> ScoreMap:
+        """Map and score of the image that `inputs` shows."""
+
+
+class Decoded(NamedTuple):
+    """An image ready for the scorer; `size` is (width, height) of the original, `seconds` what decoding took."""
+
+    name: str
+    inputs: Inputs
+    size: tuple[int, int]
+    seconds: float
+
+
+class Scored(NamedTuple):
+    """A decoded image and what the scorer says; `seconds` is what decoding and scoring took."""
+
+    image: Decoded
+    says: ScoreMap
+    seconds: float
+
+
+class Inspector:
+    """Decodes by a recipe, scores, and judges by a calibration. Keeps no state between calls.
+
+    Args:
+        recipe: how images are decoded and resized.
+        calibration: what is known of the scores of good parts.
+        score: computes map and score.
+    """
+
+    def __init__(self, recipe: Recipe, calibration: Calibration, score: Scorer) -> None:
+        self.recipe, self.calibration, self.score = recipe, calibration, score
+
+    @overload
+    def inspect(self, source: list[Source]) -> list[Prediction]: ...
+    @overload
+    def inspect(self, source: Source) -> Prediction: ...
+
+    def inspect(self, source: Source | list[Source]) -> Prediction | list[Prediction]:
+        """Inspect one image or a list of images.
+
+        Args:
+            source: a path, the bytes of a file, an array (h, w), (h, w, 3) or (h, w, 4) of uint8 or uint16, a PIL
+                image, or a list of these.
+
+        Returns:
+            A prediction, or a list of them in the same order.
+
+        Raises:
+            ImageError: a source is not an image that can be decoded.
+        """
+        if isinstance(source, list):
+            return list(self.stream(source))
+        return self._judge(self._score(self._decode(source)))
+
+    def stream(self, sources: Iterable[Source], names: Iterable[str] | None = None) -> Iterator[Prediction]:
+        """Inspect many images in order, `names` in place of their own in the answers; raises as `inspect` does."""
+        for answer in self.stream_all(sources, names):
+            if isinstance(answer, ImageError):
+                raise answer
+            yield answer
+
+    def stream_all(
+        self, sources: Iterable[Source], names: Iterable[str] | None = None
+    ) -> Iterator[Prediction | ImageError]:
+        """As `stream`, but an image that does not decode gives its error in place of a prediction."""
+
+        def decode(item: tuple[Source, str]) -> Decoded | ImageError:
+            try:
+                return self._decode(*item)
+            except ImageError as error:
+                return error
+
+        def judge(scored: Scored | ImageError) -> Prediction | ImageError:
+            return scored if isinstance(scored, ImageError) else self._judge(scored)
+
+        decoded = in_order(decode, zip(sources, repeat("") if names is None else names, strict=False))
+        scored = (image if isinstance(image, ImageError) else self._score(image) for image in decoded)
+        yield from in_order(judge, scored, workers=1)
+
+    def _decode(self, source: Source, name: str = "") -> Decoded:
+        started = time.perf_counter()
+        pixels, size = read_with_size(source, self.recipe)
+        name = name or (str(source) if isinstance(source, str | Path) else "")
+        return Decoded(name, {"image": pixels}, size, time.perf_counter() - started)
+
+    def _score(self, image: Decoded) -> Scored:
+        started = time.perf_counter()
+        says = self.score(image.inputs)
+        return Scored(image, says, image.seconds + time.perf_counter() - started)
+
+    def _judge(self, scored: Scored) -> Prediction:
+        started = time.perf_counter()
+        (image, says, seconds), known = scored, self.calibration
+        return Prediction(
+            name=image.name,
+            score=says.score,
+            p_value=float(p_values(known.scores, [says.score])[0]),
+            reject=says.score > known.image.value,
+            size=image.size,
+            map=says.map,
+            regions=find_regions(says.map, known.pixel.value, image.size),
+            seconds=seconds + time.perf_counter() - started,
+        )

@@ -1,0 +1,80 @@
+"""The pipeline with a scorer of two lines in place of a network."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from untaught.calibration import Calibration
+from untaught.errors import ImageError
+from untaught.image import Recipe
+from untaught.inspector import Inspector
+from untaught.records import ScoreMap
+
+RECIPE = Recipe(height=32, width=32)
+
+
+def brightness(inputs):
+    map_ = inputs["image"].mean(axis=2, dtype=np.float32)
+    return ScoreMap(map_, float(map_.max()))
+
+
+def grey(value):
+    return np.full((32, 32), value, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def inspector():
+    good = np.arange(10.0, 110.0, 10)
+    return Inspector(RECIPE, Calibration.from_scores(good, good, 0.1), brightness)
+
+
+def test_score_p_value_verdict_and_regions_follow_from_the_scorer_and_the_calibration(inspector):
+    spot = grey(20)
+    spot[4:8, 16:20] = 200
+    answer = inspector.inspect(spot)
+    assert (answer.score, answer.p_value, answer.reject) == (200.0, pytest.approx(1 / 11), True)
+    assert [region.box for region in answer.regions] == [(16, 4, 20, 8)]
+    good = inspector.inspect(grey(45))
+    assert (good.reject, good.regions, good.p_value) == (False, (), pytest.approx(7 / 11))
+
+
+def test_a_stream_keeps_order_names_and_the_place_of_a_bad_image(inspector):
+    sources = [grey(10), b"no image", grey(30)]
+    answers = list(inspector.stream_all(sources, names=["a", "b", "c"]))
+    assert [type(answer).__name__ for answer in answers] == ["Prediction", "ImageError", "Prediction"]
+    assert [answers[0].name, answers[2].name] == ["a", "c"]
+    assert [answers[0].score, answers[2].score] == [10.0, 30.0]
+    with pytest.raises(ImageError):
+        list(inspector.stream(sources))
+
+
+def test_the_next_image_is_scored_while_the_last_one_is_judged(monkeypatch, inspector):
+    second = threading.Event()
+
+    def score(inputs):
+        if inputs["image"][0, 0, 0] == 30:
+            second.set()
+        return brightness(inputs)
+
+    def waits(*_):
+        assert second.wait(20), "judging the first image waited for nothing"
+        return ()
+
+    monkeypatch.setattr("untaught.inspector.find_regions", waits)
+    overlapping = Inspector(RECIPE, inspector.calibration, score)
+    assert [answer.score for answer in overlapping.stream([grey(10), grey(30)])] == [10.0, 30.0]
+
+
+def test_an_endless_stream_is_read_a_few_images_ahead_only(inspector):
+    read = []
+
+    def frames():
+        while True:
+            read.append(1)
+            yield grey(10)
+
+    stream = inspector.stream(frames())
+    next(stream)
+    assert len(read) <= 8
+    stream.close()
