@@ -55,12 +55,24 @@ class Plateau:
 
 
 @dataclass(frozen=True, slots=True)
+class Drops:
+    """The learning rate is multiplied by `factor` as each share `at` of a stage is reached.
+
+    The shares are of the length planned: a time budget may end the stage before.
+    """
+
+    at: tuple[float, ...]
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One training stage of a method.
 
-    The learning rate rises over `warmup` steps, stays, and falls over the last `decay` share of all epochs to zero;
-    `decay` = 0 keeps it constant. With a `plateau` that decides when the constant part is over, and `epochs` does not
-    count; without it all `epochs` are run.
+    It lasts for `steps`, rounded up to whole epochs, or else for `epochs`. The learning rate rises over `warmup` steps,
+    stays, and falls over the last `decay` share of all epochs to zero; `decay` = 0 keeps it constant. With a `plateau`
+    that decides when the constant part is over, and neither `steps` nor `epochs` counts; without it all are run.
+    `drops` lower the rate in between.
     `frozen` names tensors that depend on the image alone: computed once an image and view, when the stage begins, then
     cached as bfloat16, or as they are with `half` False. `image` says that the pixels are wanted beside them.
     `pairs` asks for a drawn defect beside each image (`Batch.defect`, `Batch.mask`), a new one every epoch; the pixels
@@ -73,7 +85,8 @@ class Stage:
     parameters: Sequence[nn.Parameter]
     loss: Callable[[Batch], Mapping[str, Tensor]]
     optimizer: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer]
-    epochs: int
+    epochs: int = 1
+    steps: int | None = None
     batch_size: int = 16
     frozen: Callable[..., dict[str, Tensor]] | None = None
     image: bool = False
@@ -83,6 +96,7 @@ class Stage:
     views: int = 1
     warmup: int = 0
     decay: float = 0.0
+    drops: Drops | None = None
     plateau: Plateau | None = None
     clip: float | None = None
     mixed: bool = False

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from untaught.engine.schedule import Schedule
-from untaught.method import Plateau, Stage
+from untaught.method import Drops, Plateau, Stage
 
 STEPS = 2
 PLATEAU = Plateau("loss", every=2, patience=2, least=0.1, minimum=6, maximum=30)
@@ -80,3 +80,14 @@ def test_what_is_waited_for_is_said():
     assert "held-out" in schedule.waiting()
     schedule.close(0, 0.25, 1.0)
     assert "0.2500" in schedule.waiting()
+
+
+def test_a_budget_in_steps_is_rounded_up_to_whole_epochs():
+    assert len(run(Schedule(stage(steps=7, decay=0.0, plateau=None), STEPS), lambda epoch: 1.0)) == 4
+    assert len(run(Schedule(stage(steps=7, decay=0.0, plateau=None), STEPS, epochs=3), lambda epoch: 1.0)) == 3
+
+
+def test_drops_lower_the_rate_at_their_shares_of_the_stage():
+    drops = Drops((0.8, 0.9), 0.2)
+    rates = run(Schedule(stage(epochs=10, decay=0.0, drops=drops, plateau=None), STEPS), lambda epoch: 1.0)
+    assert [rate for epoch in rates for rate in epoch] == pytest.approx([1.0] * 16 + [0.2] * 2 + [0.04] * 2)

@@ -34,7 +34,7 @@ class Schedule:
         plateau = self.stage.plateau
         if self.epochs is None and plateau is not None:
             return math.ceil(plateau.maximum / self.steps)
-        asked = self.epochs or self.stage.epochs
+        asked = self.epochs or (math.ceil(self.stage.steps / self.steps) if self.stage.steps else self.stage.epochs)
         return max(1, asked - round(asked * self.stage.decay))
 
     @property
@@ -52,12 +52,15 @@ class Schedule:
 
     def rate(self, epoch: int, step: int) -> float:
         """Factor of the learning rate at `step` of `epoch`."""
-        if (done := epoch * self.steps + step) < self.stage.warmup:
-            return (done + 1) / self.stage.warmup
+        done, factor = epoch * self.steps + step, 1.0
+        if (drops := self.stage.drops) is not None:
+            factor = drops.factor ** sum(done >= share * self.total * self.steps for share in drops.at)
+        if done < self.stage.warmup:
+            return factor * (done + 1) / self.stage.warmup
         if self.settled is None or self.total == self.settled:
-            return 1.0
+            return factor
         left = self.total - epoch - step / self.steps
-        return min(1.0, left / (self.total - self.settled))
+        return factor * min(1.0, left / (self.total - self.settled))
 
     def watched(self, epoch: int) -> bool:
         """Whether the held-out loss is to be measured after `epoch`."""
