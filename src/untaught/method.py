@@ -79,6 +79,8 @@ class Stage:
     are there too, and `frozen` is still computed from the image without defect.
     `mixed` says that bfloat16 is right for this stage where the hardware has it; losses are fp32.
     `views` is how many views of an image are cached: view 0 is the image itself, the others are drawn by `view`.
+    `measure` is asked once, when the stage is over, for figures on the held-out good images (with pairs where the stage
+    has them): they go into the run's card and steer nothing.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Stage:
     plateau: Plateau | None = None
     clip: float | None = None
     mixed: bool = False
+    measure: Callable[[Iterable[Batch]], Mapping[str, float]] | None = None
 
 
 class Method(nn.Module, ABC):

@@ -65,6 +65,9 @@ class TrainingRecord(_Part):
     seconds: float
     epochs: dict[str, int] = Field(description="epochs run, by stage")
     stopped: dict[str, str] = Field(description="why each stage ended, in words")
+    measured: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="figures of a stage on held-out good images when it ended, by stage"
+    )
     images: int
     parameters: int = Field(description="trained parameters")
     processes: int = 1

@@ -40,3 +40,10 @@ def test_stages_say_why_they_ended(make_run):
 
 def test_only_what_differs():
     assert differing([{"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}]) == [("b", ["2", "3"]), ("c", ["–", "4"])]
+
+
+def test_what_a_stage_measured_of_itself_is_shown(make_run):
+    card = make_run(evaluated=False).card
+    card.training.measured["amplify"] = {"gate AUROC": 0.98765, "gate on good images": 0.0123}
+    shown = dict(training_facts(card))["Stage amplify, held out"]
+    assert shown == "gate AUROC 0.988, gate on good images 0.0123"

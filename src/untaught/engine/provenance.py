@@ -45,8 +45,8 @@ def make_card(training: Training, calibration: Calibration) -> Card:
             name="weights.safetensors", source="this training", sha256=file_hash(training.out / "weights.safetensors")
         ),
         training=TrainingRecord(
-            seconds=round(training.clock(), 3), epochs=at.epochs, stopped=at.stopped, images=len(parts["train"]),
-            parameters=sum(trained.values()), processes=training.accelerator.num_processes,
+            seconds=round(training.clock(), 3), epochs=at.epochs, stopped=at.stopped, measured=at.measured,
+            images=len(parts["train"]), parameters=sum(trained.values()), processes=training.accelerator.num_processes,
         ),
         calibration=calibration, versions=versions(), machine=machine(),
     )  # fmt: skip

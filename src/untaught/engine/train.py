@@ -28,7 +28,7 @@ from untaught.engine.predict import make_method, score_image
 from untaught.engine.provenance import make_card
 from untaught.engine.schedule import Schedule
 from untaught.engine.seed import seed_all
-from untaught.engine.shares import Shares
+from untaught.engine.shares import Share, Shares
 from untaught.errors import DataError, RunError
 from untaught.files import make_folder, write_text
 from untaught.image import Recipe
@@ -98,6 +98,7 @@ class Position:
     why: str = ""
     stopped: dict[str, str] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
+    measured: dict[str, dict[str, float]] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     data: str = ""
@@ -209,11 +210,18 @@ class Training:
         slots, self.slots = self.slots, None
         fit.run(lambda optimizer: restore_optimizer(optimizer, slots) if slots else None)
         self.at.stopped[stage.name], self.at.epochs[stage.name] = schedule.stopped, fit.epoch
+        self._measure(stage, monitor)
         self._save(number, fit, None)
         train.cache.close(delete=not self.settings.cache.keep)
         self.at.stage, self.at.epoch, self.at.history, self.at.settled, self.at.why = number + 1, 0, [], None, ""
         self.at.state = ""
         self.monitor = monitor
+
+    def _measure(self, stage: Stage, monitor: Share) -> None:
+        if stage.measure is not None and self.main:
+            batches = (batch.to(self.accelerator.device) for batch in monitor.in_order())
+            with torch.no_grad():
+                self.at.measured[stage.name] = dict(stage.measure(batches))
 
     def _data(self) -> str:
         return hashlib.sha256(json.dumps(sorted(self.hashes.items())).encode()).hexdigest()

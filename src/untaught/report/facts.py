@@ -77,7 +77,13 @@ def training_facts(card: Card) -> list[tuple[str, str]]:
         ("Trained parameters", f"{training.parameters:,}"),
         ("Processes", str(training.processes)),
         *((f"Stage {stage}" if len(stages) > 1 else "Stopped after", why) for stage, why in stages),
+        *((f"Stage {stage}, held out", named(figures)) for stage, figures in training.measured.items()),
     ]
+
+
+def named(figures: Mapping[str, float]) -> str:
+    """Figures with their names in one line."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
 
 
 def differing(settings: Sequence[Mapping[str, str]]) -> list[tuple[str, list[str]]]:
