@@ -1,10 +1,12 @@
-"""Trains and evaluates products and seeds with default settings, and writes docs/results.md from what it found.
+"""Trains and evaluates methods, products and seeds with default settings; writes docs/results.md from what it finds.
 
 Each run is its own process; a run that is there already is not repeated, so the script can be stopped and started.
 Figures are of the last epoch; nothing of the test split is seen in training. Peers' figures come from the JSON files
-that benchmarks/peers.py writes.
+that benchmarks/peers.py writes. Beside the page, src/untaught/measured.json is renewed: what `untaught list` and the
+pages of the methods say of accuracy and cost (`python docs/pages.py` takes it up).
 
-    python benchmarks/results.py --runs DIR [--peers DIR] --data FOLDER... [--seeds 0 1 2] [--workers 2] [--only-table]
+    python benchmarks/results.py --runs DIR --data FOLDER... [--methods NAME...] [--peers DIR] [--seeds 0 1 2]
+                                 [--workers 2] [--only-table]
 """
 
 from __future__ import annotations
@@ -18,71 +20,89 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from untaught.engine.provenance import machine, versions
+from untaught.registry import method_names
 
-FIGURES = ("image_auroc", "pixel_auroc", "aupro")
-PEERS = {"padim": "PaDiM", "patchcore": "PatchCore 1 %", "stfpm": "STFPM, 10 epochs"}
+FIGURES = {"image_auroc": "Image AUROC", "pixel_auroc": "Pixel AUROC", "aupro": "AUPRO@0.3"}
+PEERS = {"padim": "PaDiM", "patchcore": "PatchCore 1 %", "stfpm": "anomalib STFPM, 10 epochs"}
+DEFAULT = "reverse_distillation"
+TIMED = 16
+NONE = "not measured"
+Records = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # product -> method or peer -> one record a seed
 HEAD = """# Results
 
-Written by `benchmarks/results.py`. Image AUROC / pixel AUROC / AUPRO@0.3 in percent, mean ± standard deviation over
-the seeds named; raw scores, every mask at its own resolution, last epoch, default settings, one setting for all
-products. A product is named after the images measured: MVTec AD bottle at 450 px and screw at 512 px, Magnetic Tile
-Defects (80/20 split of the good ones), PIPED papers at 128 px. Pixel figures of screw carry the note that which mask
-belongs to which image was reconstructed. Five of the six papers hold exact copies within one split, none across.
+Written by `benchmarks/results.py`. Preset `lite`, default settings, one setting for all products; raw scores, every
+mask at its own resolution, last epoch. In percent, mean ± standard deviation over the seeds named; a figure without a
+deviation is of one seed. A product is named after the images measured: MVTec AD bottle at 450 px and screw at 512 px,
+Magnetic Tile Defects (80/20 split of the good ones), PIPED papers at 128 px. Pixel figures of screw carry the note that
+which mask belongs to which image was reconstructed. Five of the six papers hold exact copies within one split, none
+across.
 
-What was chosen by looking at these products' test figures: levels, input size, student width, score form and map
-weights of the preset (one setting for all). On products never looked at, expect somewhat less.
+What was chosen by looking at these products' test figures: levels, input size, widths, score form and map weights of
+the presets (one setting for all). On products never looked at, expect somewhat less.
 
 Peers: anomalib 2.7.0 with the same backbone weights at 256 px (`benchmarks/peers.py` says how), measured by the same
-metrics. Seconds are CPU seconds of the training process (user + system), from its start for untaught, without imports
-for the peers; runs shared the machine, so wall times would not compare.
+metrics. Training times are CPU seconds of the training process (user + system), from its start for untaught, without
+imports for the peers; runs shared the machine, so wall times would not compare. An image's time is CPU time from file
+to verdict with one thread, the median of sixteen test images.
 """
 
 
 def main() -> None:
     """Run what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--runs", type=Path)
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--data", type=Path, nargs="*", default=[])
+    parser.add_argument("--methods", nargs="+", default=method_names(), choices=method_names())
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=1, help="runs at a time, each on its share of the cores")
     parser.add_argument("--only-table", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("docs/results.md"))
+    parser.add_argument("--measured", type=Path, default=Path("src/untaught/measured.json"))
+    parser.add_argument("--time", type=Path, nargs=2, metavar=("RUN", "DATA"), help="print the CPU seconds of an image")
     args = parser.parse_args()
+    if args.time:
+        print(seconds_per_image(*args.time))
+        return
+    if args.runs is None:
+        parser.error("--runs is missing")
+    args.runs.mkdir(parents=True, exist_ok=True)
     if not args.only_table:
-        jobs = [(folder, seed) for seed in args.seeds for folder in args.data]
+        jobs = [(name, folder, seed) for seed in args.seeds for folder in args.data for name in args.methods]
         with ThreadPoolExecutor(args.workers) as pool:
             list(pool.map(lambda job: measure(*job, args.runs, args.workers), jobs))
-    write(args.out, args.runs, args.peers)
+    ours, theirs = own_records(args.runs), peer_records(args.peers)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(page(ours, theirs), encoding="utf-8")
+    args.measured.write_text(json.dumps(summary(ours), indent=1) + "\n", encoding="utf-8")
 
 
-def measure(data: Path, seed: int, runs: Path, workers: int) -> None:
-    """Train and evaluate one product with one seed, unless that was done."""
-    done, out = runs / f"{data.name}-{seed}.json", runs / f"{data.name}-{seed}"
+def measure(method: str, data: Path, seed: int, runs: Path, workers: int) -> None:
+    """Train and evaluate one method on one product with one seed, unless that was done."""
+    done, out = runs / f"{method}-{data.name}-{seed}.json", runs / f"{method}-{data.name}-{seed}"
     if done.exists():
         return
     began, resumed = time.perf_counter(), out.exists()
-    trained, cpu = call(
-        workers, "train", "reverse_distillation", "--data", data, "--seed", seed, "--out", out, "--resume"
-    )
+    trained, cpu = call(workers, "train", method, "--data", data, "--seed", seed, "--out", out, "--resume")
     wall = time.perf_counter() - began
     figures, _ = call(workers, "evaluate", out, "--data", data)
-    record = {"product": data.name, "seed": seed, "figures": figures, "cpu_seconds": cpu, "wall_seconds": wall}
-    record |= {
-        "resumed": resumed,
-        "workers": workers,
-        "training": trained["training"],
-        "machine": machine(),
-        "versions": versions(),
-    }
+    timing = [sys.executable, __file__, "--time", str(out), str(data)]
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    seconds = float(subprocess.run(timing, check=True, capture_output=True, text=True, env=alone).stdout)
+    record = {
+        "method": method, "product": data.name, "seed": seed, "figures": figures, "cpu_seconds": cpu,
+        "wall_seconds": wall, "cpu_seconds_per_image": seconds, "resumed": resumed, "workers": workers,
+        "training": trained["training"], "machine": machine(), "versions": versions(),
+    }  # fmt: skip
     done.write_text(json.dumps(record, indent=1))
-    print(data.name, seed, [round(100 * (figures[key] or 0), 2) for key in FIGURES], f"{cpu:.0f} CPU s", flush=True)
+    shown = [round(100 * (figures[key] or 0), 2) for key in FIGURES]
+    print(method, data.name, seed, shown, f"{cpu:.0f} CPU s, {1000 * seconds:.0f} ms an image", flush=True)
 
 
 def call(workers: int, *arguments: object) -> tuple[dict[str, Any], float]:
@@ -104,116 +124,172 @@ def usage_seconds(usage: resource.struct_rusage) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def write(out: Path, runs: Path, peers: Path | None) -> None:
-    """Write the page from the JSON files."""
-    ours = defaultdict(list)
+def seconds_per_image(run: Path, data: Path) -> float:
+    """CPU seconds of this process from a test image to its verdict: the median, the first image left out."""
+    import torch
+
+    from untaught.data.folder import open_dataset
+    from untaught.engine.predict import Detector
+
+    torch.set_num_threads(1)
+    detector, dataset = Detector(run), open_dataset(str(data))
+    tests = [sample for sample in dataset.samples if sample.split == "test"]
+    taken = []
+    for sample in tests[:: max(1, len(tests) // TIMED)][: TIMED + 1]:
+        began = time.process_time()
+        detector.inspect(dataset.source(sample))
+        taken.append(time.process_time() - began)
+    return statistics.median(taken[1:])
+
+
+def own_records(runs: Path) -> Records:
+    """What is there of our methods."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(runs.glob("*.json")):
         record = json.loads(path.read_text())
-        ours[record["product"]].append(record)
-    theirs: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+        found[record["product"]][record["method"]].append(record)
+    return found
+
+
+def peer_records(peers: Path | None) -> Records:
+    """What is there of the peers."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(peers.glob("*.json")) if peers else []:
         record = json.loads(path.read_text())
-        theirs[Path(record["data"]).name][record["model"]].append(record)
-    lines = [
-        HEAD,
-        "## Accuracy\n",
-        *accuracy(ours, theirs),
-        "",
-        "## Cost\n",
-        *cost(ours, theirs),
-        "",
-        "## Where a peer is ahead\n",
-        *behind(ours, theirs),
-        "",
-    ]
-    first = next(iter(ours.values()))[0]
-    lines += [f"Machine: {first['machine']}. Versions: {first['versions']}.", ""]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("\n".join(lines))
+        found[Path(record["data"]).name][record["model"]].append(record)
+    return found
 
 
-def accuracy(ours: dict, theirs: dict) -> list[str]:
-    """One row a product, and the mean of the papers."""
-    models = [model for model in PEERS if any(model in found for found in theirs.values())]
-    lines = ["| product | seeds | untaught RD lite | " + " | ".join(PEERS[model] for model in models) + " |"]
-    lines.append("| --- | --- | --- |" + " --- |" * len(models))
-    for product, records in ours.items():
-        cells = [triple([peer["figures"] for peer in theirs[product][model]]) for model in models]
-        seeds = ", ".join(str(record["seed"]) for record in records)
-        lines.append(f"| {product} | {seeds} | {triple([r['figures'] for r in records])} | " + " | ".join(cells) + " |")
+def page(ours: Records, theirs: Records) -> str:
+    """The whole page."""
+    lines = [HEAD]
+    for key, title in FIGURES.items():
+        lines += [f"## {title}", "", *table(ours, theirs, lambda records, key=key: spread(values(records, key))), ""]
+    lines += ["## Training, CPU seconds", "", *table(ours, theirs, training_seconds), ""]
+    lines += ["## One image, CPU milliseconds", "", *table(ours, theirs, milliseconds), ""]
+    lines += ["## What was trained", "", *effort(ours), ""]
+    lines += ["## Where a peer is ahead", "", *behind(ours, theirs), ""]
+    first = next(record for found in ours.values() for records in found.values() for record in records)
+    return "\n".join([*lines, f"Machine: {first['machine']}. Versions: {first['versions']}.", ""])
+
+
+def table(ours: Records, theirs: Records, cell: Any) -> list[str]:
+    """One row a product, one column a method or peer; `cell` shows records."""
+    methods = sorted({name for found in ours.values() for name in found}, key=lambda name: (name != DEFAULT, name))
+    peers = [name for name in PEERS if any(name in found for found in theirs.values())]
+    lines = ["| product | seeds | " + " | ".join([*methods, *(PEERS[name] for name in peers)]) + " |"]
+    lines.append("| --- | --- |" + " ---: |" * (len(methods) + len(peers)))
+    columns = [(ours, name) for name in methods] + [(theirs, name) for name in peers]
+    for product in ours:
+        seeds = sorted({record["seed"] for records in ours[product].values() for record in records})
+        cells = [cell(side.get(product, {}).get(name, [])) for side, name in columns]
+        lines.append(f"| {product} | {', '.join(map(str, seeds))} | " + " | ".join(cells) + " |")
     papers = [product for product in ours if product.startswith("pa_")]
-    if papers:
-        own = triple(mean_figures([[r["figures"] for r in ours[product]] for product in papers]))
-        cells = [
-            triple(mean_figures([[p["figures"] for p in theirs[product][model]] for product in papers]))
-            if all(theirs[product][model] for product in papers) else "not measured"
-            for model in models
-        ]  # fmt: skip
-        lines.append(f"| mean of {len(papers)} papers | | {own} | " + " | ".join(cells) + " |")
+    if len(papers) > 1:
+        cells = [cell(mean_records([side.get(p, {}).get(name, []) for p in papers])) for side, name in columns]
+        lines.append(f"| mean of {len(papers)} papers | | " + " | ".join(cells) + " |")
     return lines
 
 
-def mean_figures(groups: list[list[dict[str, float]]]) -> list[dict[str, float]]:
-    """The mean over products, seed by seed as far as all have it."""
-    count = min(len(group) for group in groups)
-    return [{key: statistics.mean(group[n][key] for group in groups) for key in FIGURES} for n in range(count)]
+def mean_records(groups: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The mean over products, seed by seed as far as all have it; nothing where one was not measured."""
+    means = []
+    for n in range(min(len(group) for group in groups)):
+        rows = [group[n] for group in groups]
+        figures = {key: mean([row["figures"][key] for row in rows]) for key in FIGURES}
+        times = {key: mean([row.get(key) for row in rows]) for key in ("cpu_seconds", "train_cpu_seconds")}
+        means.append({"figures": figures, **times, "cpu_seconds_per_image": mean([cpu_of(row) for row in rows])})
+    return means
 
 
-def triple(figures: Iterable[dict[str, float]]) -> str:
-    """`99.9 ± 0.1 / 98.2 ± 0.1 / 94.5 ± 0.3`; without deviation where there is one seed."""
-    rows = list(figures)
-    if not rows:
-        return "not measured"
-    shown = []
-    for key in FIGURES:
-        values = [100 * row[key] for row in rows]
-        spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-        shown.append(f"{statistics.mean(values):.1f}{spread}")
-    return " / ".join(shown)
+def mean(numbers: Sequence[float | None]) -> float | None:
+    """The mean, or None where one is missing."""
+    known = [number for number in numbers if number is not None]
+    return statistics.mean(known) if len(known) == len(numbers) else None
 
 
-def cost(ours: dict, theirs: dict) -> list[str]:
-    """CPU seconds of training and seconds an image."""
-    models = [model for model in PEERS if any(model in found for found in theirs.values())]
+def values(records: Iterable[dict[str, Any]], key: str) -> list[float]:
+    """A figure of every record that has it, in percent."""
+    return [100 * record["figures"][key] for record in records if record["figures"][key] is not None]
+
+
+def means(records: Mapping[str, Iterable[dict[str, Any]]], key: str) -> dict[str, float]:
+    """The mean of a figure, in percent, by method or peer; without those of which it is not known."""
+    return {name: statistics.mean(found) for name, rows in records.items() if (found := values(rows, key))}
+
+
+def spread(found: Sequence[float]) -> str:
+    """`99.9 ± 0.1`."""
+    if not found:
+        return NONE
+    return f"{statistics.mean(found):.1f}" + (f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else "")
+
+
+def training_seconds(records: Iterable[dict[str, Any]]) -> str:
+    """CPU seconds of whole trainings; of a resumed one only the end was timed."""
+    found = [row.get("cpu_seconds", row.get("train_cpu_seconds")) for row in records if not row.get("resumed")]
+    known = [value for value in found if value is not None]
+    return f"{statistics.mean(known):.0f}" if known else NONE
+
+
+def cpu_of(record: dict[str, Any]) -> float | None:
+    """CPU seconds of an image."""
+    seconds: float | None = record.get("cpu_seconds_per_image")
+    return seconds
+
+
+def milliseconds(records: Iterable[dict[str, Any]]) -> str:
+    """CPU milliseconds of an image."""
+    known = [seconds for seconds in map(cpu_of, records) if seconds is not None]
+    return f"{1000 * statistics.mean(known):.0f}" if known else NONE
+
+
+def effort(ours: Records) -> list[str]:
+    """Images and epochs behind every figure."""
     lines = [
-        "| product | images | epochs | untaught: training CPU s, s an image | "
-        + " | ".join(PEERS[model] for model in models)
-        + " |"
+        "| product | images | method | trained parameters | epochs, by seed |",
+        "| --- | ---: | --- | ---: | --- |",
     ]
-    lines.append("| --- | ---: | ---: | --- |" + " --- |" * len(models))
-    for product, records in ours.items():
-        seconds = statistics.mean(r["figures"]["seconds_per_image"] for r in records)
-        whole = [r["cpu_seconds"] for r in records if not r.get("resumed")]  # of a resumed run only the end was timed
-        own = f"{statistics.mean(whole):.0f}, {seconds:.3f}" if whole else f"not timed, {seconds:.3f}"
-        cells = [", ".join(map(peer_cost, theirs[product][model])) or "not measured" for model in models]
-        epochs = ", ".join(str(sum(r["training"]["epochs"].values())) for r in records)
-        lines.append(
-            f"| {product} | {records[0]['training']['images']} | {epochs} | {own} | " + " | ".join(cells) + " |"
-        )
+    for product, found in ours.items():
+        for name, records in found.items():
+            training = records[0]["training"]
+            epochs = "; ".join(" + ".join(map(str, r["training"]["epochs"].values())) for r in records)
+            lines.append(f"| {product} | {training['images']} | {name} | {training['parameters']:,} | {epochs} |")
     return lines
 
 
-def peer_cost(record: dict[str, Any]) -> str:
-    """A peer's CPU seconds of training and of an image."""
-    return f"{record['train_cpu_seconds']:.0f}, {record['cpu_seconds_per_image']:.3f} (CPU)"
-
-
-def behind(ours: dict, theirs: dict) -> list[str]:
-    """Where a peer is ahead, in words."""
+def behind(ours: Records, theirs: Records) -> list[str]:
+    """Where a peer is ahead of the method to try first, in words, with the best of all our methods beside it."""
     lines = []
-    for product, records in ours.items():
-        for key in FIGURES:
-            own = statistics.mean(r["figures"][key] for r in records)
-            better = {
-                PEERS[m]: statistics.mean(p["figures"][key] for p in found)
-                for m, found in theirs[product].items()
-                if found
-            }
-            ahead = {name: value for name, value in better.items() if value > own + 5e-4}
-            if ahead:
-                names = ", ".join(f"{name} {100 * value:.1f}" for name, value in ahead.items())
-                lines.append(f"- {product}, {key.replace('_', ' ')}: {names} ahead of {100 * own:.1f}")
+    for product, found in ours.items():
+        for key, title in FIGURES.items():
+            own, peers = means(found, key), means(theirs.get(product, {}), key)
+            first = own.get(DEFAULT, max(own.values(), default=0.0))
+            ahead = {name: value for name, value in peers.items() if value > first + 0.05}
+            if own and ahead:
+                names = ", ".join(f"{PEERS[name]} {value:.1f}" for name, value in ahead.items())
+                best = max(own, key=lambda name: own[name])
+                lines.append(f"- {product}, {title}: {names} ahead of {first:.1f} (our best: {best} {own[best]:.1f})")
     return lines or ["No peer measured here is ahead of the figures above."]
+
+
+def summary(ours: Records) -> dict[str, Any]:
+    """What the package itself tells of its methods."""
+    methods: dict[str, Any] = {}
+    machines: set[str] = set()
+    for product, found in ours.items():
+        for name, records in found.items():
+            entry = methods.setdefault(name, {"parameters": records[0]["training"]["parameters"], "products": {}})
+            row: dict[str, Any] = {"seeds": sorted(record["seed"] for record in records)}
+            row["images"] = records[0]["training"]["images"]
+            row |= {key: round(statistics.mean(v) / 100, 5) for key in FIGURES if (v := values(records, key))}
+            whole = [record["cpu_seconds"] for record in records if not record.get("resumed")]
+            timed = [seconds for seconds in map(cpu_of, records) if seconds is not None]
+            row |= {"train_cpu_seconds": round(statistics.mean(whole), 1)} if whole else {}
+            row |= {"ms_per_image": round(1000 * statistics.mean(timed), 1)} if timed else {}
+            entry["products"][product] = row
+            machines |= {f"{record['machine']['device']}, {record['machine']['cores']} cores" for record in records}
+    return {"machine": "; ".join(sorted(machines)), "methods": dict(sorted(methods.items()))}
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import json
 import pkgutil
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +50,29 @@ def class_name(name: str) -> str:
 
 def method_card(name: str) -> str:
     """The docstring of the method's module, read without importing it; empty for a method of a third party."""
+    return ast.get_docstring(_tree(name)) or ""
+
+
+def method_idea(name: str) -> str:
+    """The first line of the docstring of the method's class, read as its card is."""
+    classes = (node for node in _tree(name).body if isinstance(node, ast.ClassDef) and node.name == class_name(name))
+    told = next((ast.get_docstring(node) for node in classes), None) or ""
+    return told.partition("\n")[0].partition("; see ")[0].rstrip(".")
+
+
+def measured() -> dict[str, Any]:
+    """What `benchmarks/results.py` measured, by method and product, and on which machine; empty where it did not."""
+    found: dict[str, Any] = json.loads(files("untaught").joinpath("measured.json").read_text("utf-8"))
+    return found
+
+
+def _tree(name: str) -> ast.Module:
     if name not in _own():
-        return ""
+        return ast.Module([], [])
     spec = importlib.util.find_spec(PACKAGE)
     assert spec is not None
     assert spec.submodule_search_locations is not None
-    source = Path(spec.submodule_search_locations[0]) / f"{name}.py"
-    return ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    return ast.parse((Path(spec.submodule_search_locations[0]) / f"{name}.py").read_text(encoding="utf-8"))
 
 
 def _own() -> list[str]:

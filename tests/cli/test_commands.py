@@ -8,6 +8,7 @@ import sys
 import pytest
 from PIL import Image
 
+from untaught.cli.listing import cost
 from untaught.cli.main import main
 from untaught.data.toy import Toy
 from untaught.engine.evaluate import KEYS
@@ -194,3 +195,11 @@ def test_an_interrupted_training_says_how_to_go_on(run, product, tmp_path, monke
     code, _, err = run("train", "reverse_distillation", "--data", product, "--out", tmp_path / "r")
     assert code == 130
     assert "--resume" in err
+
+
+def test_list_tells_what_was_measured_and_invents_nothing():
+    row = {"seeds": [0], "images": 178, "train_cpu_seconds": 75.2, "ms_per_image": 41.0}
+    told = cost({"parameters": 1_400_000, "products": {"screw": {}, "bottle": row}})
+    assert told == "1.4 M trained parameters, trained in 75 s on 178 images of bottle, 41 ms an image"
+    assert cost(None) == "not measured yet"
+    assert cost({"parameters": 2_000_000, "products": {"screw": {"images": 3}}}) == "2.0 M trained parameters"

@@ -1,0 +1,186 @@
+"""Writes docs/methods: a page and a figure for every method, from its card, its settings and what was measured of it.
+
+    python docs/pages.py [--check]
+
+`docs/methods/NAME.toml` holds what cannot be taken from the method: when to choose it, and its figure's description.
+`--check` writes nothing and ends with 1 where a page is not current.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import textwrap
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from diagram import draw
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from untaught.registry import measured, method_card, method_class, method_names
+
+FOLDER = Path(__file__).parent / "methods"
+SECTION = re.compile(r"^(\S.*)\n(?=    \S)", re.MULTILINE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    args = parser.parse_args()
+    stale = [path for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text]
+    for path in stale:
+        print(path)
+        if not args.check:
+            path.write_text(pages()[path], encoding="utf-8")
+    sys.exit(1 if args.check and stale else 0)
+
+
+def pages() -> dict[Path, str]:
+    """What every generated file has to hold."""
+    found = {}
+    for name in method_names():
+        described = description(name)
+        if "boxes" in described:
+            found[FOLDER / f"{name}.svg"] = draw(described["boxes"], described["arrows"], f"Architecture of {name}")
+        found[FOLDER / f"{name}.md"] = page(name, described)
+    found[FOLDER / "README.md"] = index()
+    return found
+
+
+def description(name: str) -> dict[str, Any]:
+    """When to choose the method and what its figure shows; empty where nobody wrote it."""
+    path = FOLDER / f"{name}.toml"
+    return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def index() -> str:
+    """The list of all pages."""
+    rows = [f"- [{name}]({name}.md): {method_card(name).splitlines()[0].rstrip('.')}" for name in method_names()]
+    return "\n".join(["# Methods", "", "Written by `docs/pages.py`.", "", *rows, ""])
+
+
+def page(name: str, described: Mapping[str, Any]) -> str:
+    """One method's page."""
+    title, _, card = method_card(name).partition("\n")
+    parts = [
+        f"# {name}",
+        f"{title.rstrip('.')}.",
+        "Written by `docs/pages.py` from the method's card, settings and measurements.",
+    ]
+    if "boxes" in described:
+        parts.append(f"![Architecture of {name}]({name}.svg)")
+    parts += [sections(card.strip()), "## Settings", SETTINGS, settings(method_class(name))]
+    parts += ["## Results", results(name)]
+    if "choose" in described:
+        parts += ["## When to choose it", described["choose"].strip()]
+    return "\n\n".join(parts) + "\n"
+
+
+SETTINGS = "Set with `--set model.PATH=VALUE`, or in Python as keywords of `configure`; a dash is the value of `lite`."
+
+
+def sections(card: str) -> str:
+    """The card as Markdown: a line followed by an indented block is a heading."""
+    pieces = SECTION.split(card)
+    parts = [pieces[0].strip()]
+    for heading, body in zip(pieces[1::2], pieces[2::2], strict=True):
+        text = textwrap.dedent(body).strip("\n").rstrip()
+        parts += [f"## {heading}", f"```text\n{text}\n```" if heading.startswith("Symbols") else text]
+    return "\n\n".join(parts)
+
+
+def settings(method: Any) -> str:
+    """All settings of a method with their values in each preset."""
+    presets = sorted(method.presets, key=lambda preset: preset != "lite")
+    lines = ["| setting | type | " + " | ".join(f"`{preset}`" for preset in presets) + " | meaning |"]
+    lines.append("| --- | --- |" + " --- |" * len(presets) + " --- |")
+    values = [dict(leaves(method.configure(preset).model_dump())) for preset in presets]
+    for path, field in fields(method.Config):
+        cells = [shown(value.get(path)) for value in values]
+        cells = [cells[0], *("–" if cell == cells[0] else cell for cell in cells[1:])]
+        meaning = (field.description or "").replace("|", "\\|")
+        lines.append(f"| `{path}` | {kind(field.annotation)} | " + " | ".join(cells) + f" | {meaning} |")
+    return "\n".join(lines)
+
+
+def fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every leaf of a settings model with its dotted path."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, f"{path}{name}.")
+        else:
+            yield path + name, field
+
+
+def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested values by dotted path."""
+    for key, value in values.items():
+        yield path + key, value
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}{key}.")
+
+
+def kind(annotation: Any) -> str:
+    """A type in words."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("nothing" if argument is type(None) else kind(argument) for argument in arguments)
+    if origin in (tuple, list):
+        inner = [argument for argument in arguments if argument is not Ellipsis]
+        some = "" if len(arguments) != len(inner) or origin is list else f"{len(inner)} "
+        return f"list of {some}{kind(inner[0])}"
+    if origin is dict:
+        return "table"
+    words = {int: "whole number", float: "number", bool: "yes or no", str: "text", Path: "path"}
+    return words.get(annotation, f"`{getattr(annotation, '__name__', annotation)}`")
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a table."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(str, value)) + "]"
+    return f"`{value}`" if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def results(name: str) -> str:
+    """What benchmarks/results.py measured of the method with preset `lite`."""
+    record = measured()
+    found = record["methods"].get(name, {}).get("products", {})
+    if not found:
+        return "Not measured yet: run `python benchmarks/results.py --methods " + name + "`."
+    lines = [
+        "Preset `lite`, default settings, last epoch, mean over seeds, in percent; [all methods](../results.md).",
+        "",
+        "| product | seeds | image AUROC | pixel AUROC | AUPRO@0.3 | training, CPU s | ms an image |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for product, row in found.items():
+        figures = [percent(row.get(key)) for key in ("image_auroc", "pixel_auroc", "aupro")]
+        times = [plain(row.get(key)) for key in ("train_cpu_seconds", "ms_per_image")]
+        seeds = ", ".join(map(str, row["seeds"]))
+        lines.append(f"| {product} | {seeds} | " + " | ".join([*figures, *times]) + " |")
+    return "\n".join([*lines, "", f"Machine: {record['machine']}."])
+
+
+def percent(value: float | None) -> str:
+    return "not measured" if value is None else f"{100 * value:.1f}"
+
+
+def plain(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.0f}"
+
+
+if __name__ == "__main__":
+    main()

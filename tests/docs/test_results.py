@@ -1,0 +1,62 @@
+"""The page of results is made from records alone."""
+
+import json
+
+import results
+
+
+def record(method, product, seed, auroc, **more):
+    figures = {"image_auroc": auroc, "pixel_auroc": 0.9, "aupro": None, "seconds_per_image": 0.2}
+    training = {"images": 24, "epochs": {"one": 3, "two": 4}, "parameters": 1234567}
+    machine = {"device": "a mill", "cores": "2"}
+    return {
+        "method": method, "product": product, "seed": seed, "figures": figures, "training": training,
+        "machine": machine, "versions": {}, "cpu_seconds": 50.0, "cpu_seconds_per_image": 0.04, **more,
+    }  # fmt: skip
+
+
+def test_methods_beside_peers(tmp_path):
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "peers").mkdir()
+    rows = [record("reverse_distillation", "bottle", 0, 0.95), record("reverse_distillation", "bottle", 1, 0.97)]
+    rows.append(record("other", "bottle", 0, 0.99, resumed=True))
+    for number, row in enumerate(rows):
+        (tmp_path / "ours" / f"{number}.json").write_text(json.dumps(row))
+    peer = {"data": "/x/bottle", "model": "padim", "train_cpu_seconds": 12.0, "cpu_seconds_per_image": 0.1}
+    peer["figures"] = rows[0]["figures"] | {"image_auroc": 0.98}
+    (tmp_path / "peers" / "p.json").write_text(json.dumps(peer))
+    ours, theirs = results.own_records(tmp_path / "ours"), results.peer_records(tmp_path / "peers")
+    text = results.page(ours, theirs)
+    assert "| product | seeds | reverse_distillation | other | PaDiM |" in text
+    assert "| bottle | 0, 1 | 96.0 ± 1.4 | 99.0 | 98.0 |" in text
+    assert "| bottle | 0, 1 | 50 | not measured | 12 |" in text
+    assert "| bottle | 0, 1 | 40 | 40 | 100 |" in text
+    assert "- bottle, Image AUROC: PaDiM 98.0 ahead of 96.0 (our best: other 99.0)" in text
+    assert "| bottle | 24 | other | 1,234,567 | 3 + 4 |" in text
+    told = results.summary(ours)
+    assert told["machine"] == "a mill, 2 cores"
+    assert told["methods"]["reverse_distillation"]["products"]["bottle"] == {
+        "seeds": [0, 1],
+        "images": 24,
+        "image_auroc": 0.96,
+        "pixel_auroc": 0.9,
+        "train_cpu_seconds": 50.0,
+        "ms_per_image": 40.0,
+    }
+    assert "train_cpu_seconds" not in told["methods"]["other"]["products"]["bottle"], (
+        "of a resumed run only the end was timed"
+    )
+
+
+def test_the_mean_of_the_papers_needs_all_of_them():
+    ours = {
+        "pa_1": {"a": [record("a", "pa_1", 0, 0.9)], "b": [record("b", "pa_1", 0, 0.9)]},
+        "pa_2": {"a": [record("a", "pa_2", 0, 0.8)]},
+    }
+    assert "| mean of 2 papers | | 85.0 | not measured |" in results.page(ours, {})
+
+
+def test_finished_runs_are_not_repeated(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "call", lambda *arguments: (_ for _ in ()).throw(AssertionError("trained again")))
+    (tmp_path / "m-bottle-0.json").write_text("{}")
+    results.measure("m", tmp_path / "bottle", 0, tmp_path, 1)
