@@ -7,16 +7,15 @@ import pytest
 
 from untaught.calibration import Calibration
 from untaught.errors import ImageError
-from untaught.image import Recipe
-from untaught.inspector import Inspector
-from untaught.records import ScoreMap
+from untaught.image import Area, Recipe, Tiling
+from untaught.inspector import Inspector, score_image
 
 RECIPE = Recipe(height=32, width=32)
 
 
 def brightness(inputs):
-    map_ = inputs["image"].mean(axis=2, dtype=np.float32)
-    return ScoreMap(map_, float(map_.max()))
+    maps = inputs["image"].mean(axis=3, dtype=np.float32)
+    return maps, maps.max(axis=(1, 2))
 
 
 def grey(value):
@@ -53,7 +52,7 @@ def test_the_next_image_is_scored_while_the_last_one_is_judged(monkeypatch, insp
     second = threading.Event()
 
     def score(inputs):
-        if inputs["image"][0, 0, 0] == 30:
+        if inputs["image"][0, 0, 0, 0] == 30:
             second.set()
         return brightness(inputs)
 
@@ -78,3 +77,31 @@ def test_an_endless_stream_is_read_a_few_images_ahead_only(inspector):
     next(stream)
     assert len(read) <= 8
     stream.close()
+
+
+def test_an_image_in_tiles_is_as_bad_as_its_worst_tile_and_its_map_is_whole():
+    recipe = Recipe(height=80, width=96, tiling=Tiling(side=32, overlap=8))
+    batches = []
+
+    def score(inputs):
+        batches.append(inputs["image"].shape)
+        return brightness(inputs)
+
+    picture = np.random.default_rng(0).integers(0, 200, (80, 96, 3)).astype(np.uint8)
+    picture[70, 90] = 255
+    says = score_image(score, {"image": picture}, recipe)
+    assert says.score == 255
+    np.testing.assert_allclose(says.map, picture.mean(axis=2), atol=1e-3)
+    assert batches == [(8, 32, 32, 3), (4, 32, 32, 3)], "scored together, eight at a time"
+
+
+def test_outside_the_area_nothing_counts(inspector):
+    inside = np.zeros((32, 32), np.bool_)
+    inside[:, :16] = True
+    recipe = Recipe(height=32, width=32, area=Area.of(inside, (9, 9, 9)))
+    blind = Inspector(recipe, inspector.calibration, brightness)
+    spot = grey(20)
+    spot[4:8, 16:20] = 200
+    answer = blind.inspect(spot)
+    assert (answer.score, answer.regions) == (20.0, ())
+    assert np.all(answer.map[:, 16:] == 20), "the lowest place inside, not the fill's own score"

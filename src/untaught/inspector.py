@@ -1,7 +1,8 @@
-"""From images to verdicts: decode, resize, score, judge. Whatever computes the scores, everything else is done here.
+"""From images to verdicts: decode, cut, score, join, judge. Whatever computes the scores, everything else is done here.
 
 So that a trained run and its exported file give the same answers, both are this pipeline with another `Scorer`. Images
-are scored one by one: what comes out cannot depend on what an image was scored together with. Of a stream, the next
+are scored one by one, each with all of its tiles: what comes out cannot depend on what an image was scored together
+with. Of a stream, the next
 images are decoded and the last one's regions are found while one is scored.
 """
 
@@ -13,23 +14,47 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, overload
 
+import numpy as np
 from numpy.typing import NDArray
 
 from untaught.calibration import Calibration, p_values
 from untaught.errors import ImageError
 from untaught.image import Recipe, Source, in_order, read_with_size
+from untaught.image.tiles import cut, join
 from untaught.records import Prediction, ScoreMap
 from untaught.regions import find_regions
 
+TOGETHER = 8  # tiles that are scored at a time
+
 Inputs: TypeAlias = Mapping[str, NDArray[Any]]
-"""What a method takes by name, at its input size: `image` is (h, w, 3) uint8 RGB."""
+"""What a method takes, by name: `image` is (h, w, 3) uint8 RGB; for a scorer a batch of them, (n, h, w, 3)."""
 
 
 class Scorer(Protocol):
-    """Whatever computes raw map and score of one image; safe to call from several threads."""
+    """Whatever computes raw maps and scores; safe to call from several threads."""
 
-    def __call__(self, inputs: Inputs, /) -> ScoreMap:
-        """Map and score of the image that `inputs` shows."""
+    def __call__(self, inputs: Inputs, /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Maps (n, h, w) and scores (n,) of a batch of n at the model's input size."""
+
+
+def score_image(score: Scorer, inputs: Inputs, recipe: Recipe) -> ScoreMap:
+    """Map and score of one image by a recipe.
+
+    Where the recipe has tiles, their maps are joined and the image's score is the highest of theirs. Outside the
+    recipe's area the map is as low as the lowest place inside.
+    """
+    if recipe.tiling is None:
+        maps, scores = score({name: picture[None] for name, picture in inputs.items()})
+        map_ = maps[0]
+    else:
+        tiles = {name: cut(picture, recipe.tiling) for name, picture in inputs.items()}
+        parts = [
+            score({name: part[start : start + TOGETHER] for name, part in tiles.items()})
+            for start in range(0, recipe.tiles, TOGETHER)
+        ]
+        scores = np.concatenate([part[1] for part in parts])
+        map_ = join(np.concatenate([part[0] for part in parts]), recipe.height, recipe.width, recipe.tiling)
+    return ScoreMap(map_ if recipe.area is None else recipe.area.silence(map_), float(scores.max()))
 
 
 class Decoded(NamedTuple):
@@ -116,7 +141,7 @@ class Inspector:
 
     def _score(self, image: Decoded) -> Scored:
         started = time.perf_counter()
-        says = self.score(image.inputs)
+        says = score_image(self.score, image.inputs, self.recipe)
         return Scored(image, says, image.seconds + time.perf_counter() - started)
 
     def _judge(self, scored: Scored) -> Prediction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -15,9 +14,8 @@ from untaught.config import Settings, load_toml, validate
 from untaught.engine.checkpoint import load_tensors
 from untaught.engine.provenance import file_hash
 from untaught.errors import RunError
-from untaught.inspector import Inputs, Inspector
+from untaught.inspector import Inputs, Inspector, Scorer
 from untaught.method import Method
-from untaught.records import ScoreMap
 from untaught.registry import method_class
 from untaught.run import Run
 
@@ -37,20 +35,19 @@ class Detector(Inspector):
         self.device = Accelerator(cpu=not torch.cuda.is_available()).device
         self.method = load_method(self.run, self.device)
         card = self.run.card
-        super().__init__(card.recipe, card.calibration, partial(score_inputs, self.method, device=self.device))
+        super().__init__(card.recipe, card.calibration, scorer(self.method, self.device))
 
 
-def score_inputs(method: Method, inputs: Inputs, /, device: torch.device) -> ScoreMap:
-    """Score one image by the method's own input names."""
-    return score_image(method, inputs["image"], device)
+def scorer(method: Method, device: torch.device) -> Scorer:
+    """A method as the inspector wants it."""
 
+    def score(inputs: Inputs, /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        image = torch.from_numpy(inputs["image"]).permute(0, 3, 1, 2).to(device).float() / 255
+        with torch.inference_mode():
+            map_, score = method(image.contiguous(memory_format=torch.channels_last))
+        return map_.float().cpu().numpy(), score.float().cpu().numpy()
 
-def score_image(method: Method, pixels: NDArray[np.uint8], device: torch.device) -> ScoreMap:
-    """Score one image (h, w, 3) of the method's input size."""
-    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(device).float() / 255
-    with torch.inference_mode():
-        map_, score = method(image.contiguous(memory_format=torch.channels_last))
-    return ScoreMap(map_[0].float().cpu().numpy(), float(score[0]))
+    return score
 
 
 def load_method(run: Run, device: torch.device) -> Method:

@@ -24,7 +24,7 @@ from untaught.engine.checkpoint import FILE, load_checkpoint, restore_optimizer,
 from untaught.engine.features import FeatureCache
 from untaught.engine.fit import Fit, Stopwatch, per_process
 from untaught.engine.intake import Intake
-from untaught.engine.predict import make_method, score_image
+from untaught.engine.predict import make_method, scorer
 from untaught.engine.provenance import make_card
 from untaught.engine.schedule import Schedule
 from untaught.engine.seed import seed_all
@@ -32,6 +32,7 @@ from untaught.engine.shares import Share, Shares
 from untaught.errors import DataError, RunError
 from untaught.files import make_folder, write_text
 from untaught.image import Recipe
+from untaught.inspector import score_image
 from untaught.method import Method, Stage
 from untaught.nn.precision import bf16_pays
 from untaught.progress import Progress, Report, silent
@@ -264,10 +265,10 @@ class Training:
 
     def _finish(self, images: FeatureCache, rows: list[int]) -> None:
         """Thresholds, weights, card; the checkpoint goes last, so that until then the training can be resumed."""
-        pairs = []
+        pairs, score = [], scorer(self.method, self.accelerator.device)
         for number, row in enumerate(rows):
             pixels = images.gather([row])["image"][0].permute(1, 2, 0).contiguous().numpy()
-            scored = score_image(self.method, pixels, self.accelerator.device)
+            scored = score_image(score, {"image": pixels}, self.recipe)
             pairs.append((scored.score, float(scored.map.max())))
             self.report(Progress("calibrate", number + 1, len(rows)))
         calibration = calibrate_scores(pairs, self.settings.false_reject, self.settings.threshold)

@@ -14,8 +14,10 @@ What is done to an image, in this order:
    image is much larger, whole-number steps come first: the JPEG decoder's own (at least 4 times the target is
    left) and a box average (at least 3 times is left). Measured on a drawn 12-megapixel photograph, the result
    differs from the plain resize by 0.25 grey levels in the mean, in half the time.
+6. What lies outside the recipe's area is painted over with its fill colour.
 """
 
+from untaught.image.area import Area
 from untaught.image.decoder import Picture, Source, decode, load, probe, verify
 from untaught.image.file import Header
 from untaught.image.lookahead import in_order
@@ -23,13 +25,16 @@ from untaught.image.mask import read_mask
 from untaught.image.reader import read, read_many, read_with_size
 from untaught.image.recipe import Limits, Recipe
 from untaught.image.stretch import resize_map
+from untaught.image.tiles import Tiling
 
 __all__ = [
+    "Area",
     "Header",
     "Limits",
     "Picture",
     "Recipe",
     "Source",
+    "Tiling",
     "decode",
     "in_order",
     "load",

@@ -29,7 +29,8 @@ def read_with_size(source: Source, recipe: Recipe) -> tuple[NDArray[np.uint8], t
     if image.size != target:
         steps = _steps(image.size, target)
         image = (image.reduce(steps) if max(steps) > 1 else image).resize(target, Image.Resampling.BILINEAR)
-    return np.array(image.convert("RGB")), header.size
+    picture = np.array(image.convert("RGB"))
+    return picture if recipe.area is None else recipe.area.paint(picture), header.size
 
 
 def read_many(sources: Iterable[Source], recipe: Recipe, workers: int = 2) -> Iterator[NDArray[np.uint8]]:

@@ -6,6 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from untaught.image.area import Area
+from untaught.image.tiles import Tiling, starts
+
 
 class Limits(BaseModel):
     """What may be decoded, and how bright 16-bit white is.
@@ -24,10 +27,45 @@ class Limits(BaseModel):
 
 
 class Recipe(Limits):
-    """How an image becomes the model's input. Given one of `height` and `width`, the other is equal to it (pixels)."""
+    """How an image becomes the model's input. Given one of `height` and `width`, the other is equal to it (pixels).
+
+    Attributes:
+        height: Of the picture an image is resized to.
+        width: Of the picture an image is resized to.
+        tiling: How the picture is cut into the model's inputs; None where it is the model's input itself.
+        area: Where the picture is looked at; None: everywhere.
+    """
 
     height: int = Field(default=256, ge=1, le=8192)
     width: int = Field(default=256, ge=1, le=8192)
+    tiling: Tiling | None = None
+    area: Area | None = None
+
+    @property
+    def tiles(self) -> int:
+        """Inputs of the model that an image is cut into."""
+        if self.tiling is None:
+            return 1
+        down, across = (len(starts(side, *self._tile())) for side in (self.height, self.width))
+        return down * across
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the model's input."""
+        return (self.height, self.width) if self.tiling is None else (self.tiling.side, self.tiling.side)
+
+    def _tile(self) -> tuple[int, int]:
+        assert self.tiling is not None
+        return self.tiling.side, self.tiling.overlap
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        if self.tiling is not None and self.tiling.side > min(self.height, self.width):
+            raise ValueError(f"tiles of {self.tiling.side} px of a picture of {self.width} x {self.height}")
+        if self.area is not None and self.area.inside.shape != (self.height, self.width):
+            height, width = self.area.inside.shape
+            raise ValueError(f"an area of {width} x {height} px of a picture of {self.width} x {self.height}")
+        return self
 
     @model_validator(mode="before")
     @classmethod
