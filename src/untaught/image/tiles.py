@@ -40,8 +40,8 @@ def starts(length: int, side: int, overlap: int) -> list[int]:
 
 def corners(height: int, width: int, tiling: Tiling) -> list[Corner]:
     """Top and left of each tile, row by row."""
-    sides = (starts(length, tiling.side, tiling.overlap) for length in (height, width))
-    return list(product(*sides))
+    tops, lefts = (starts(length, tiling.side, tiling.overlap) for length in (height, width))
+    return list(product(tops, lefts))
 
 
 def cut(picture: NDArray[Any], tiling: Tiling) -> NDArray[Any]:
