@@ -1,6 +1,6 @@
 import torch
 
-from untaught.maps.distance import cosine_distance, energy
+from untaught.maps.distance import cosine_distance, energy, unit_distance
 
 
 def test_by_hand():
@@ -19,3 +19,10 @@ def test_half_precision_is_computed_in_fp32():
 def test_energy_is_the_mean_square_of_a_position():
     features = torch.tensor([[3.0, 0.0], [4.0, 1.0]]).view(1, 2, 1, 2)
     assert torch.equal(energy(features), torch.tensor([[[12.5, 0.5]]]))
+
+
+def test_unit_distance_is_1_minus_cosine_and_never_negative():
+    target, student = torch.randn(2, 8, 5, 5), torch.randn(2, 8, 5, 5)
+    assert torch.allclose(unit_distance(target, student), cosine_distance(target, student), atol=1e-6)
+    assert (unit_distance(target, 3 * target) >= 0).all()
+    assert torch.allclose(unit_distance(torch.zeros(1, 4, 1, 1), torch.ones(1, 4, 1, 1)), torch.tensor(0.5))

@@ -16,3 +16,8 @@ def test_aligned_corners_are_kept():
     ramp = torch.tensor([[[0.0, 3.0]]])
     assert upsample(ramp, (1, 4), True).flatten().tolist() == pytest.approx([0, 1, 2, 3])
     assert upsample(ramp, (1, 4), False).flatten().tolist() == pytest.approx([0, 0.75, 2.25, 3])
+
+
+def test_a_product_is_high_only_where_every_level_is():
+    levels = [torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[3.0, 0.0]]])]
+    assert fuse(levels, (1, 2), form="product").tolist() == [[[3.0, 0.0]]]

@@ -17,6 +17,15 @@ def cosine_distance(target: Float[Tensor, "b c h w"], student: Float[Tensor, "b 
     return 1 - F.cosine_similarity(target.float(), student.float(), dim=1, eps=EPS)
 
 
+def unit_distance(target: Float[Tensor, "b c h w"], student: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
+    """Half the squared distance of the channel vectors of each position, each divided by its length; in fp32.
+
+    The same as 1 - cosine, and never negative: small ones do not drown in rounding. A vector of length 0 stays 0.
+    """
+    difference = F.normalize(target.float(), dim=1) - F.normalize(student.float(), dim=1)
+    return 0.5 * difference.square().sum(dim=1)
+
+
 def energy(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
     """Mean square over the channels of each position, in fp32.
 

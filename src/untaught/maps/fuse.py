@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -21,9 +22,14 @@ def fuse(
     *,
     align_corners: bool = True,
     weights: Sequence[float] = (),
+    form: Literal["sum", "product"] = "sum",
 ) -> Float[Tensor, "b _ _"]:
-    """Sum of all maps at `size` (height, width), each times its weight; without weights all count the same."""
+    """Sum or product of all maps at `size` (height, width), each times its weight; without weights all count the same.
+
+    A product is high only where every level is.
+    """
     large = [upsample(level, size, align_corners) for level in maps]
     if weights:
         large = [weight * level for weight, level in zip(weights, large, strict=True)]
-    return torch.stack(large).sum(dim=0)
+    stacked = torch.stack(large)
+    return stacked.sum(dim=0) if form == "sum" else stacked.prod(dim=0)

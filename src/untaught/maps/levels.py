@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from untaught.config import Frozen
+from untaught.errors import ConfigError
 from untaught.maps.distance import energy
 from untaught.maps.fuse import fuse, upsample
 from untaught.maps.score import contrast, maximum
@@ -22,6 +24,7 @@ class MapSettings(Frozen):
     energy: float = Field(
         default=0.5, ge=0, le=2, description="power of the features' energy each distance is multiplied by; 0: none"
     )
+    form: Literal["sum", "product"] = Field(default="sum", description="how the levels become one map")
     weights: tuple[float, ...] = Field(
         default=(1.0, 0.25), description="of the levels in their sum; none: all the same"
     )
@@ -40,6 +43,19 @@ class MapSettings(Frozen):
 
 PAPER_MAP = {"energy": 0.0, "weights": (), "align_corners": True, "stride": 1, "sigma": 4.0, "top": 0.0}
 """Plain sum of the levels, upsampled with aligned corners, Gaussian of 4 px, maximum: RD4AD and its kin."""
+
+
+def check_weights(settings: MapSettings, levels: Sequence[int]) -> None:
+    """Whether the weights go with the levels.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    given = f"map.weights has {len(settings.weights)} values for {len(levels)} levels"
+    if settings.weights and settings.form == "product":
+        raise ConfigError(f"{given} whose product is taken", "no weights, they change nothing there", "leave them out")
+    if settings.weights and len(settings.weights) != len(levels):
+        raise ConfigError(given, "one a level", "correct it")
 
 
 class LevelMap(nn.Module):
@@ -74,7 +90,8 @@ class LevelMap(nn.Module):
         if settings.energy:
             levels = [map_ * energy(level) ** settings.energy for map_, level in zip(distances, target, strict=True)]
         grid = (size[0] // settings.stride, size[1] // settings.stride)
-        map_ = self.smooth(fuse(levels, grid, align_corners=settings.align_corners, weights=settings.weights))
+        fused = fuse(levels, grid, align_corners=settings.align_corners, weights=settings.weights, form=settings.form)
+        map_ = self.smooth(fused)
         if settings.stride > 1:
             map_ = upsample(map_, size, settings.align_corners)
         if settings.top == 0:

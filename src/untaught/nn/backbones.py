@@ -1,4 +1,4 @@
-"""Frozen teachers: feature maps of any timm backbone at chosen strides."""
+"""Feature maps of any timm backbone at chosen strides: frozen ones for teachers, fresh ones to be trained."""
 
 from __future__ import annotations
 
@@ -24,7 +24,36 @@ from untaught.run import WeightsRecord
 ANY_SIZE = {"strict_img_size": False, "dynamic_img_size": True}
 
 
-class Teacher(nn.Module):
+class Backbone(nn.Module):
+    """Feature maps of a timm network, finest level first.
+
+    The input is RGB in 0..1; it is normalised as the network's pretrained weights expect it.
+
+    Args:
+        name: the timm model.
+        net: its network of features, as `load_backbone` or `fresh_backbone` makes it.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, net: Any) -> None:
+        super().__init__()
+        self.net = net
+        self.channels = tuple(int(channels) for channels in net.feature_info.channels())
+        self.last = str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC")
+        cfg: Any = get_pretrained_cfg(name)
+        self.register_buffer("mean", torch.tensor(cfg.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(cfg.std).view(1, 3, 1, 1))
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        """Features of each level, (b, c, h / stride, w / stride)."""
+        normal = (image - self.mean) / self.std
+        features = self.net(normal.contiguous(memory_format=torch.channels_last))
+        return [level.permute(0, 3, 1, 2) for level in features] if self.last else list(features)
+
+
+class Teacher(Backbone):
     """Frozen features of a pretrained network, finest level first.
 
     The network stays in eval mode whatever is asked of it, no parameter wants a gradient, and layers behind the
@@ -41,33 +70,35 @@ class Teacher(nn.Module):
         WeightsError: its weights cannot be had.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self, name: str, strides: Sequence[int], weights: Path | None = None, *, untrained: bool = False
     ) -> None:
-        super().__init__()
-        self.strides = tuple(strides)
-        self.net, self.record = load_backbone(name, self.strides, weights, untrained=untrained)
-        self.channels = tuple(int(channels) for channels in self.net.feature_info.channels())
-        self.last = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
-        cfg: Any = get_pretrained_cfg(name)
-        self.register_buffer("mean", torch.tensor(cfg.mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(cfg.std).view(1, 3, 1, 1))
+        net, record = load_backbone(name, tuple(strides), weights, untrained=untrained)
+        super().__init__(name, net)
+        self.strides, self.record = tuple(strides), record
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
         self.train(False)
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
-        """Features of each level, (b, c, h / stride, w / stride)."""
-        normal = (image - self.mean) / self.std
-        features = self.net(normal.contiguous(memory_format=torch.channels_last))
-        return [level.permute(0, 3, 1, 2) for level in features] if self.last else list(features)
-
     def train(self, mode: bool = True) -> Teacher:
         """Does nothing but stay in eval mode."""
         return super().train(False)
+
+
+def fresh_backbone(name: str, strides: Sequence[int]) -> Any:
+    """The same network with random weights drawn from torch's generator, to be trained; see `Backbone`.
+
+    Residual blocks start with both convolutions at work (timm would silence the last one of each), which is what the
+    usual implementation of ResNet does.
+    """
+    with torch.device("meta"):
+        known = inspect.signature(type(timm.create_model(name, pretrained=False))).parameters
+    options: dict[str, Any] = {"zero_init_last": False} if "zero_init_last" in known else {}
+    net = timm.create_model(
+        name, pretrained=False, features_only=True, out_indices=find_levels(name, strides), **options
+    )
+    drop_unused(net)
+    return net
 
 
 def load_backbone(
