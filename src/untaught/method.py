@@ -74,7 +74,9 @@ class Stage:
     that decides when the constant part is over, and neither `steps` nor `epochs` counts; without it all are run.
     `drops` lower the rate in between.
     `frozen` names tensors that depend on the image alone: computed once an image and view, when the stage begins, then
-    cached as bfloat16, or as they are with `half` False. `image` says that the pixels are wanted beside them.
+    cached as bfloat16, or as they are with `half` False. A stage that names the same function as the stage before is
+    given the same cache, so what depends on an earlier stage's learning needs a function of its own. `image` says that
+    the pixels are wanted beside them.
     `pairs` asks for a drawn defect beside each image (`Batch.defect`, `Batch.mask`), a new one every epoch; the pixels
     are there too, and `frozen` is still computed from the image without defect.
     `mixed` says that bfloat16 is right for this stage where the hardware has it; losses are fp32.

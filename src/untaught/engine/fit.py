@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,9 +77,10 @@ class Fit:
         optimizer = self.stage.optimizer(self.stage.parameters)
         restore(optimizer)
         rates = [group["lr"] for group in optimizer.param_groups]
-        step, optimizer = self.accelerator.prepare(
-            Step(self.method, self.stage, self.accelerator.device, self.bf16), optimizer
-        )
+        with only(self.stage.parameters, self.method):
+            step, optimizer = self.accelerator.prepare(
+                Step(self.method, self.stage, self.accelerator.device, self.bf16), optimizer
+            )
         while self.epoch < self.schedule.total:
             started = time.monotonic()
             losses = self._train(step, optimizer, rates)
@@ -167,6 +168,20 @@ class Fit:
             "seconds": round(seconds, 3),
         }
         self.log(row if held_out is None else row | {"held_out": held_out})
+
+
+@contextlib.contextmanager
+def only(parameters: Sequence[nn.Parameter], method: nn.Module) -> Iterator[None]:
+    """Let only these parameters want gradients: several processes wait for each that does when training begins."""
+    chosen = {id(parameter) for parameter in parameters}
+    paused = [item for item in method.parameters() if item.requires_grad and id(item) not in chosen]
+    for item in paused:
+        item.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for item in paused:
+            item.requires_grad_(True)
 
 
 def per_process(stage: Stage, accelerator: Accelerator) -> int:

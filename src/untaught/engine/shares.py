@@ -113,7 +113,8 @@ class Share:
 class Shares:
     """Makes the shares of a training: decodes, computes what is frozen, caches it.
 
-    `state` stands for what earlier stages have learned, on which the frozen side of a later one may depend.
+    `state` stands for what earlier stages have learned, on which the frozen side of a later one may depend; `made` are
+    the last stage and its shares.
     """
 
     settings: Settings
@@ -123,22 +124,38 @@ class Shares:
     accelerator: Accelerator
     report: Report
     state: str = ""
+    made: tuple[Stage, Share, Share] | None = None
 
     def of(self, stage: Stage, split: Mapping[str, Sequence[Sample]]) -> tuple[Share, Share]:
         """This process's training images, and all monitor images on the main process (none on others).
 
+        A stage that wants the same rows as the stage before is given the same; those of another are closed.
+
         Raises:
             DataError: images do not decode and are not to be skipped, or none is left.
         """
+        if self.made is None or rows_wanted(self.made[0]) != rows_wanted(stage):
+            self.close()
+            self.made = (stage, *self._filled(stage, split))
+        train, monitor = (replace(share, drawer=None, keys=()) for share in self.made[1:])
+        if stage.pairs is not None:
+            train.drawer = monitor.drawer = Drawer(stage.pairs)
+            train.keys = monitor.keys = (self.settings.seed, stage.name, "pairs")
+        return train, monitor
+
+    def close(self) -> None:
+        """Let go of all rows, and of their files where they are not to be kept."""
+        for share in self.made[1:] if self.made else ():
+            share.cache.close(delete=not self.settings.cache.keep)
+        self.made = None
+
+    def _filled(self, stage: Stage, split: Mapping[str, Sequence[Sample]]) -> tuple[Share, Share]:
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
         train = self._cached(stage, split["train"], range(rank, len(split["train"]), processes), "train")
         held = split["monitor"] if self.accelerator.is_main_process else []
         monitor = self._cached(replace(stage, views=1), held, range(len(held)), "monitor")
         counts: list[int] = gather_object([len(train.rows)])
         train.largest, train.smallest = max(counts), min(counts)
-        if stage.pairs is not None:
-            train.drawer = monitor.drawer = Drawer(stage.pairs)
-            train.keys = monitor.keys = (self.settings.seed, stage.name, "pairs")
         for broken in gather_object([dict(self.intake.broken)]):  # the card lists those of all processes
             self.intake.broken.update(broken)
         if min(counts) == 0 or (held and not monitor.rows):
@@ -177,3 +194,9 @@ class Shares:
         )  # fmt: skip
         rows = [row for row, sample in enumerate(mine) if sample.name not in self.intake.broken]
         return Share(cache, rows, [numbers[row] for row in rows], stage.views)
+
+
+def rows_wanted(stage: Stage) -> tuple[object, ...]:
+    """All of a stage that its cached rows depend on."""
+    pixels = stage.frozen is None or stage.image or stage.pairs is not None
+    return stage.frozen, stage.view, stage.views, stage.half, stage.mixed, pixels

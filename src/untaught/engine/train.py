@@ -213,7 +213,6 @@ class Training:
         self.at.stopped[stage.name], self.at.epochs[stage.name] = schedule.stopped, fit.epoch
         self._measure(stage, monitor)
         self._save(number, fit, None)
-        train.cache.close(delete=not self.settings.cache.keep)
         self.at.stage, self.at.epoch, self.at.history, self.at.settled, self.at.why = number + 1, 0, [], None, ""
         self.at.state = ""
         self.monitor = monitor
@@ -261,7 +260,7 @@ class Training:
         if self.accelerator.num_processes > 1:
             for tensor in self.method.state_dict().values():
                 tensor.copy_(broadcast(tensor.contiguous()))
-        self.monitor.cache.close(delete=not self.settings.cache.keep)
+        self.shares.close()
 
     def _finish(self, images: FeatureCache, rows: list[int]) -> None:
         """Thresholds, weights, card; the checkpoint goes last, so that until then the training can be resumed."""
