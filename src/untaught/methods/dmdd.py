@@ -1,0 +1,288 @@
+"""Dual-Modeling Decouple Distillation (DMDD).
+
+Xinyue Liu, Jianyuan Wang, Biao Leng, Shuo Zhang: "Dual-Modeling Decouple Distillation for Unsupervised Anomaly
+Detection", ACM MM 2024, https://arxiv.org/abs/2408.03888
+
+Idea
+    A teacher and a student of reverse distillation; but the student restores each level twice. Its normality features
+    shall be those of the part without the defect, even where there is one. Its abnormality features shall be the
+    teacher's, except inside a defect, where they shall point elsewhere. Both are learned from pairs: a good image and
+    the same image with a drawn defect. The first tells a defect at its edge as well as in its middle, since what the
+    student is to put there is the good part; the second says what stands out by itself.
+    A small network with three kinds of attention then fuses the distances of all levels and both sets into one map.
+
+Symbols
+    T_k, S_k (levels)            `Teacher`, `DecoupledStudent.trunk`, finest first
+    N_k, A_k (feature sets)      `DecoupledStudent` -> normality, abnormality
+    DN_k, DA_k (distances)       `distances`
+    NGM, AIM (losses)            `losses.decouple.guidance`, `losses.decouple.inverse_mimicking`
+    MSN (fusion)                 `nn.segmentation.SegmentationHead`
+
+Preset `paper`
+    The published text states the idea and no sizes; no code was found. The rest is a reconstruction.
+    Teacher wide_resnet50_2, levels of stride 4, 8 and 16, image 256 x 256 px, the student of RD4AD as trunk; a head a
+    level (1x1 to twice the channels, batch normalisation, ReLU, split, two 1x1 branches with ReLU). NGM: both forms of
+    the cosine distance. AIM: margin 1, defect and good positions averaged apart. Adam, 0.005, betas 0.5 and 0.999,
+    5,000 steps of 16 pairs, a fifth of the rate after 80 % and after 90 %; then the head alone, Adam, 0.001, 2,000
+    steps, focal loss (4) plus mean absolute error. Defects: Perlin noise over the whole image. Map: the head's
+    probability on a grid of 4 px, enlarged; score: mean of its highest 0.15 %. Raw (`use_msn = false`): sum of all
+    distances, Gaussian of 4 px, maximum.
+
+Preset `lite`
+    For two cores. Teacher, levels, standardisation, trunk and raw map of `reverse_distillation`'s `lite`; branches end
+    without ReLU; all six kinds of drawn defects; Muon, 300 steps of 8 pairs; a head of 32 channels on a grid of 8 px,
+    Adam, 0.003, 200 steps of 8 pairs.
+
+Deviations of `paper` from the paper, and why
+    - What the abstract leaves open is a design of ours, see above; the paper's figures are not promised.
+    - Foreign texture comes from other training images, changed at random, where the relatives of this paper take it
+      from DTD: give its folder as `anomalies.texture`.
+    - The teacher sees the good images once, and the drawn defects as they come; the results are the same.
+    - Steps are rounded up to whole epochs, and an epoch's batches are made equally large.
+    - A tenth to a quarter of the good images is held out for thresholds. Nothing of the test set is seen.
+
+Deviations of `lite` from `paper`, and why
+    - Those of `reverse_distillation`'s `lite` from its `paper`, for the same reasons.
+    - Standardised features have signs, so the branches must be able to give them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from untaught.anomalies.settings import PAPER as PAPER_ANOMALIES
+from untaught.anomalies.settings import AnomalySettings
+from untaught.batch import Batch
+from untaught.losses.decouple import guidance, inverse_mimicking, regions, segmentation
+from untaught.maps.distance import cosine_distance
+from untaught.maps.fuse import upsample
+from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings
+from untaught.maps.score import top_mean
+from untaught.method import Drops, Method, MethodConfig, Reduce, Stage
+from untaught.nn.backbones import Teacher
+from untaught.nn.decouple import DecoupledStudent
+from untaught.nn.optimizers import OptimizerSettings
+from untaught.nn.segmentation import SegmentationHead
+from untaught.nn.standard import Standards
+from untaught.nn.students import SlimStudent, StudentSettings, check_levels, make_student
+
+Levels = list[Float[Tensor, "b _ _ _"]]
+
+
+class DecoupleConfig(OptimizerSettings):
+    """How trunk and branches are trained."""
+
+    guidance: Literal["all", "normal"] = Field(
+        default="all", description="where normality is guided on images with a defect"
+    )
+    positions: float = Field(default=1.0, ge=0, description="weight of normality's mean distance over positions")
+    abnormality: float = Field(default=1.0, ge=0, description="weight of abnormality's loss; 0: none")
+    margin: float = Field(default=1.0, gt=0, le=2, description="distance wanted inside a defect; 1 is a right angle")
+    reduction: Literal["regions", "mean"] = Field(
+        default="regions", description="abnormality: average defects and the rest apart, or all positions"
+    )
+    steps: int = Field(default=300, ge=1, description="rounded up to whole epochs")
+    batch_size: int = Field(default=8, ge=1, description="pairs")
+    warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
+    decay: float = Field(default=0.3, ge=0, lt=1, description="last share, in which the learning rate falls to zero")
+    drops: bool = Field(default=False, description="a fifth of the learning rate after 80 % and again after 90 %")
+
+
+class SegmentConfig(OptimizerSettings):
+    """The segmentation head and how it is trained."""
+
+    width: int = Field(default=32, ge=8, multiple_of=8, description="channels inside")
+    dilations: tuple[int, ...] = Field(default=(1, 6, 12), min_length=1, description="reaches of the scale attention")
+    stride: int = Field(default=8, ge=1, description="pixels of the input per position of its grid")
+    gamma: float = Field(default=4.0, ge=0, description="focus of its loss on positions it gets wrong")
+    steps: int = Field(default=200, ge=1, description="rounded up to whole epochs")
+    batch_size: int = Field(default=8, ge=1, description="pairs")
+    decay: float = Field(default=0.3, ge=0, lt=1, description="last share, in which the learning rate falls to zero")
+    top: float = Field(default=0.0015, ge=0, le=1, description="score: mean of its highest share")
+
+
+class DmddConfig(MethodConfig):
+    """Settings of DMDD."""
+
+    image_size: int = Field(default=512, ge=32, le=4096, description="side of the square input in pixels")
+    levels: tuple[int, ...] = Field(default=(16, 32), min_length=1, description="strides of the levels, finest first")
+    standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
+    student: StudentSettings = StudentSettings()
+    branch_kernel: Literal[1, 3] = Field(default=1, description="side of the branches' convolutions")
+    final_relu: bool = Field(
+        default=False, description="branches end with a ReLU: for features that are never negative"
+    )
+    use_msn: bool = Field(default=True, description="train the segmentation head; without it the map is the raw sum")
+    anomalies: AnomalySettings = AnomalySettings()
+    decouple: DecoupleConfig = DecoupleConfig()
+    segment: SegmentConfig = SegmentConfig(optimizer="adam", learning_rate=3e-3)
+    map: MapSettings = Field(default=MapSettings(), description="the raw map")
+
+
+PAPER: Mapping[str, Any] = {
+    "backbone": "wide_resnet50_2.tv_in1k", "image_size": 256, "levels": (4, 8, 16), "standardise": False,
+    "student": {"form": "mirrored"}, "branch_kernel": 1, "final_relu": True, "use_msn": True,
+    "anomalies": PAPER_ANOMALIES,
+    "decouple": {
+        "guidance": "all", "positions": 1.0, "abnormality": 1.0, "margin": 1.0, "reduction": "regions",
+        "optimizer": "adam", "learning_rate": 0.005, "betas": (0.5, 0.999), "steps": 5000, "batch_size": 16,
+        "warmup": 0, "decay": 0.0, "drops": True,
+    },
+    "segment": {
+        "width": 64, "dilations": (1, 6, 12), "stride": 4, "gamma": 4.0, "optimizer": "adam", "learning_rate": 1e-3,
+        "betas": (0.9, 0.999), "steps": 2000, "batch_size": 16, "decay": 0.0, "top": 0.0015,
+    },
+    "map": PAPER_MAP,
+}  # fmt: skip
+
+
+class Dmdd(Method):
+    """Normality and abnormality learned apart from drawn defects, their distances fused by attention.
+
+    Args:
+        config: the settings.
+        untrained: build the teacher without its weights, for a state that is loaded afterwards.
+
+    Raises:
+        ConfigError: the levels, widths and image size do not go together.
+        WeightsError: the teacher's weights cannot be had.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = DmddConfig
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}, "paper": PAPER}
+    config: DmddConfig
+
+    def __init__(self, config: DmddConfig, *, untrained: bool = False) -> None:
+        super().__init__(config, untrained=untrained)
+        check_levels(config.student, config.levels, config.map.weights, config.image_size)
+        self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
+        self.backbone = self.teacher.record
+        channels = self.teacher.channels
+        trunk = make_student(config.student, config.backbone, channels)
+        self.student = DecoupledStudent(trunk, channels, config.branch_kernel, config.final_relu)
+        self.standards = Standards(channels, config.standardise)
+        self.raw = LevelMap(config.map)
+        self.reduction = self.raw.reduction
+        if config.use_msn:
+            segment = config.segment
+            self.head = SegmentationHead(2 * len(channels), segment.width, segment.dilations)
+            self.reduction = f"mean of the highest {segment.top * 100:g} % of the anomaly map"
+
+    def stages(self) -> list[Stage]:
+        """Trunk and branches first; then the head, on maps that have settled."""
+        decouple, segment = self.config.decouple, self.config.segment
+        drops = Drops((0.8, 0.9), 0.2) if decouple.drops else None
+        mixed = self.config.student.form == "slim"
+        first = Stage(
+            name="decouple", parameters=list(self.student.parameters()), loss=self.decouple_loss,
+            optimizer=self.optimizer, steps=decouple.steps, batch_size=decouple.batch_size, frozen=self.frozen,
+            half=mixed, pairs=self.config.anomalies, warmup=decouple.warmup, decay=decouple.decay, drops=drops,
+            mixed=mixed,
+        )  # fmt: skip
+        if not self.config.use_msn:
+            return [first]
+        return [
+            first,
+            Stage(
+                name="segment", parameters=list(self.head.parameters()), loss=self.segment_loss,
+                optimizer=segment.build, steps=segment.steps, batch_size=segment.batch_size, frozen=self.frozen,
+                half=mixed, pairs=self.config.anomalies, decay=segment.decay, mixed=mixed,
+            ),
+        ]  # fmt: skip
+
+    def optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser of trunk and branches."""
+        trunk = self.student.trunk
+        heads = trunk.heads.parameters() if isinstance(trunk, SlimStudent) else ()
+        return self.config.decouple.build(parameters, [*heads, *self.student.last()])
+
+    def frozen(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
+        """The teacher's features by stride."""
+        return dict(zip(map(str, self.config.levels), self.teacher(image), strict=True))
+
+    def pairs(self, batch: Batch) -> tuple[Levels, Levels]:
+        """The teacher's levels of the images without defect and of those with it, on their scale."""
+        assert batch.defect is not None
+        with torch.no_grad():
+            clean = self.standards([batch.frozen[str(stride)] for stride in self.config.levels])
+            return clean, self.standards([level.float() for level in self.teacher(batch.defect)])
+
+    def decouple_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """`decouple`, which is minimised, and its two parts."""
+        normality, abnormality = self.losses(batch)
+        total = normality + self.config.decouple.abnormality * abnormality
+        return {"decouple": total, "normality": normality.detach(), "abnormality": abnormality.detach()}
+
+    def losses(self, batch: Batch) -> Float[Tensor, 2]:
+        """Normality guidance and abnormality inverse mimicking, summed over levels."""
+        assert batch.mask is not None
+        settings, count = self.config.decouple, len(batch.index)
+        clean, bad = self.pairs(batch)
+        restored = self.student([torch.cat(level) for level in zip(clean, bad, strict=True)])
+        levels = []
+        for one, other, normal, abnormal in zip(clean, bad, *restored, strict=True):
+            good, defect = regions(batch.mask, size_of(one))
+            where = good if settings.guidance == "normal" else None
+            apart = cosine_distance(torch.cat([one, other]), abnormal)
+            levels += [
+                guidance(one, normal[:count], normal[count:], settings.positions, where),
+                inverse_mimicking(apart[:count], apart[count:], good, defect, settings.margin, settings.reduction),
+            ]
+        return torch.stack(levels).view(-1, 2).sum(dim=0)
+
+    def segment_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """`segment`: the head's loss on images without and with defect; what the first stage made stays as it is."""
+        assert batch.mask is not None
+        self.student.eval()
+        with torch.no_grad():
+            clean, bad = self.pairs(batch)
+            both = [torch.cat(level) for level in zip(clean, bad, strict=True)]
+            maps = self.perceived(*self.distances(both))
+        logits = self.head(maps)[:, 0]
+        _, defect = regions(batch.mask, size_of(logits))
+        wanted = torch.cat([torch.zeros_like(defect), defect])
+        return {"segment": segmentation(logits, wanted, self.config.segment.gamma)}
+
+    def distances(self, target: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Distances of normality and of abnormality to the teacher, each level at its own size, raw."""
+        normal, abnormal = self.student(target)
+        return (
+            [cosine_distance(*pair) for pair in zip(target, normal, strict=True)],
+            [cosine_distance(*pair) for pair in zip(target, abnormal, strict=True)],
+        )
+
+    def perceived(self, normal: Sequence[Tensor], abnormal: Sequence[Tensor]) -> Float[Tensor, "b m h w"]:
+        """All distances on the head's grid: normality's levels, then abnormality's."""
+        finest = normal[0].shape[-2:]
+        factor = self.config.levels[0] / self.config.segment.stride
+        size = (round(finest[0] * factor), round(finest[1] * factor))
+        return torch.stack([upsample(map_, size, align_corners=False) for map_ in (*normal, *abnormal)], dim=1)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
+        """Anomaly map and score of RGB images in 0..1."""
+        target = self.standards(self.teacher(image))
+        normal, abnormal = self.distances(target)
+        size = size_of(image)
+        if not self.config.use_msn:
+            both = [one + other for one, other in zip(normal, abnormal, strict=True)]
+            raw, score = self.raw(both, target, size)
+            return raw, score
+        map_ = upsample(self.head(self.perceived(normal, abnormal))[:, 0].sigmoid(), size, align_corners=False)
+        return map_, top_mean(map_, self.config.segment.top)
+
+    def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
+        """Mean and deviation of each channel of the teacher over the training images, before the first stage."""
+        if stage.name == "decouple":
+            levels = [str(stride) for stride in self.config.levels]
+            self.standards.take(([batch.frozen[level] for level in levels] for batch in batches), reduce)
+
+
+def size_of(tensor: Tensor) -> tuple[int, int]:
+    """Height and width."""
+    return tensor.shape[-2], tensor.shape[-1]
