@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from untaught.maps.score import contrast, maximum, top_mean
+from untaught.maps.score import contrast, maximum, mean, top_mean
 
 MAP = torch.arange(32.0).view(2, 4, 4)
 
@@ -21,3 +21,7 @@ def test_contrast_forgets_what_is_the_same_everywhere():
     map_[0, 2, 3] = 1.0
     assert contrast(map_, 0.01).item() == pytest.approx(0.99)
     assert contrast(map_ + 5, 0.01).item() == pytest.approx(0.99, abs=1e-5)
+
+
+def test_mean():
+    assert mean(MAP).tolist() == [7.5, 23.5]

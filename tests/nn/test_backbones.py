@@ -92,3 +92,32 @@ def test_random_weights_are_always_the_same_and_leave_the_generator_alone():
 def test_what_cannot_be_had_is_named(name, strides, word):
     with pytest.raises(ConfigError, match=word):
         find_levels(name, strides)
+
+
+def test_an_efficientnet_can_be_cut_behind_any_group():
+    net = Teacher("tf_efficientnet_lite0", (32,), untrained=True, groups=6)
+    whole = Teacher("tf_efficientnet_lite0", (16, 32), untrained=True)
+    seen = []
+    whole.net.blocks[5].register_forward_hook(lambda module, given, result: seen.append(result))
+    image = torch.rand(2, 3, 64, 96)
+    whole(image)
+    (level,) = net(image)
+    assert net.channels == (192,)
+    assert torch.equal(level, seen[0])
+    assert not any(module.training for module in net.modules())
+    fresh = timm.create_model("tf_efficientnet_lite0")
+    assert torch.equal(net.net.blocks[0][0].bn1.running_mean, fresh.blocks[0][0].bn1.running_mean)
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "groups", "word"),
+    [
+        ("tf_efficientnet_lite0", (32,), 9, "1 to 7"),
+        ("tf_efficientnet_lite0", (32,), 5, "stride of 16"),
+        ("tf_efficientnet_lite0", (16, 32), 6, "stride of 32"),
+        ("resnet18", (32,), 2, "an EfficientNet"),
+    ],
+)
+def test_a_cut_that_is_not_there(name, strides, groups, word):
+    with pytest.raises(ConfigError, match=word):
+        Teacher(name, strides, untrained=True, groups=groups)

@@ -1,4 +1,4 @@
-"""How far a restored feature points away from the teacher's."""
+"""How far a student is from its teacher, position by position."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ def energy(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
     teacher sees something unusual.
     """
     return features.float().square().mean(dim=1)
+
+
+def squared_distance(target: Float[Tensor, "b c h w"], student: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
+    """Squared difference of each position, averaged over channels, in fp32."""
+    return energy(target.float() - student.float())

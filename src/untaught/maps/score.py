@@ -11,6 +11,11 @@ def maximum(map: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:  # noqa: A002
     return map.flatten(1).amax(dim=1)
 
 
+def mean(map: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:  # noqa: A002
+    """The mean of all values."""
+    return map.flatten(1).mean(dim=1)
+
+
 def top_mean(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:  # noqa: A002
     """Mean of the highest `share` of all values, at least of one."""
     values = map.flatten(1)

@@ -18,6 +18,7 @@ from timm.models import get_pretrained_cfg
 from torch import Tensor, nn
 
 from untaught.errors import ConfigError
+from untaught.nn.trunk import Trunk
 from untaught.nn.weights import find_weights, full_name
 from untaught.run import WeightsRecord
 
@@ -64,18 +65,28 @@ class Teacher(Backbone):
         strides: levels, as pixels of the input per position of the feature map.
         weights: a local safetensors file in place of the usual places.
         untrained: leave the seeded random initialisation, for weights that are put in afterwards.
+        groups: of an EfficientNet: stop behind so many groups of blocks, before the end of the one level asked for.
 
     Raises:
-        ConfigError: no such model, it gives no feature maps, or none of a stride asked for.
+        ConfigError: no such model, it gives no feature maps, none of a stride asked for, or it has no such group.
         WeightsError: its weights cannot be had.
     """
 
     def __init__(
-        self, name: str, strides: Sequence[int], weights: Path | None = None, *, untrained: bool = False
+        self,
+        name: str,
+        strides: Sequence[int],
+        weights: Path | None = None,
+        *,
+        untrained: bool = False,
+        groups: int | None = None,
     ) -> None:
         net, record = load_backbone(name, tuple(strides), weights, untrained=untrained)
         super().__init__(name, net)
         self.strides, self.record = tuple(strides), record
+        if groups is not None:
+            self.net = Trunk(name, net, self.strides, groups)
+            self.channels = (self.net.channels,)
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
         self.train(False)

@@ -1,0 +1,275 @@
+"""Asymmetric Student-Teacher Networks (AST).
+
+Marco Rudolph, Tom Wehrbein, Bodo Rosenhahn, Bastian Wandt: "Asymmetric Student-Teacher Networks for Industrial Anomaly
+Detection", WACV 2023, https://arxiv.org/abs/2210.07829
+
+Idea
+    A student built like its teacher continues like its teacher where neither has been: the distance between them stays
+    small on defects too. Here the two are as unlike as can be. The teacher is a normalizing flow: invertible, trained
+    to give the features of good images a normal distribution, and without bounds where it is given other features.
+    The student is an ordinary convolutional network, which regresses the teacher's latents on good images.
+    Off the good images the flow shoots out and the student does not follow. Their distance is the anomaly map.
+
+Symbols
+    x (features of the backbone)       `features`
+    c (positional code)                `nn.positions.PositionalCode`
+    f_t (flow), z_t, J (log-det)       `nn.flows.ConditionalFlow` -> latent, log_det
+    r, s, t, gamma, alpha              `nn.flows.Subnet`, `soft_clamp`
+    f_s (student), z_s                 `nn.residual.ResidualStudent`
+    L_t, L_s                           `likelihood`, `regression`
+    D (distance)                       `maps.distance.squared_distance`
+
+Preset `paper-mvtec`, also called `paper`
+    Backbone EfficientNet-B5 up to block 36 (304 channels, stride 32), image 768 x 768 px. Flow of four blocks, kernels
+    3, 3, 3 and 5, hidden width 1024, alpha 3; student with four residual blocks 1024 wide. Each 240 epochs of Adam,
+    rate 0.0002, weight decay 0.00001, batches of 8. Score: mean of the map.
+
+Preset `lite`
+    For two cores.
+
+Deviations of `paper-mvtec` from the paper, and why
+    - The paper's equation 1 lets the second half's scale depend on the unchanged first half; that cannot be inverted.
+      As in the authors' code it depends on the changed one.
+    - Leaky ReLUs have the paper's slope 0.2; the authors' code leaves them at 0.01.
+    - Latents are not cut off at a million: that would only hide an overflow.
+    - The student's loss averages over channels, as the authors' code does; the paper sums.
+    - The backbone stays in eval mode in every stage; in the authors' code it can slip into training mode.
+    - An epoch's batches are made equally large, where the authors drop the last one; a tenth to a quarter of the good
+      images is held out for thresholds. Nothing of the test set is seen, the last epoch counts.
+    - The map is enlarged by bicubic interpolation to eight times its grid, as in the authors' code, and from there
+      bilinearly to the input's size, which maps have in this house.
+
+Deviations of `lite` from the paper, and why
+    - The features are kept as bfloat16; likelihoods, latents and distances are fp32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from untaught.batch import Batch
+from untaught.config import Frozen
+from untaught.errors import ConfigError
+from untaught.losses.likelihood import negative_log_likelihood
+from untaught.losses.masked import masked_mean
+from untaught.losses.regression import squared_error
+from untaught.maps.distance import squared_distance
+from untaught.maps.score import maximum, mean, top_mean
+from untaught.method import Method, MethodConfig, Reduce, Stage
+from untaught.nn.backbones import Teacher
+from untaught.nn.flows import ConditionalFlow
+from untaught.nn.optimizers import OptimizerSettings
+from untaught.nn.positions import PositionalCode
+from untaught.nn.residual import ResidualStudent
+from untaught.nn.standard import Standards
+
+
+class TrainingSettings(OptimizerSettings):
+    """How one of the two is trained."""
+
+    optimizer: Literal["adam", "muon"] = "adam"
+    learning_rate: float = Field(default=1e-3, gt=0, description="of all, with `muon` of what is no hidden convolution")
+    l2: float = Field(default=0.0, ge=0, description="adam: weight decay as a part of the gradient")
+    steps: int | None = Field(default=200, ge=1, description="steps in all, rounded up to whole epochs; none: `epochs`")
+    epochs: int = Field(default=240, ge=1, description="epochs where there are no `steps`")
+    warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
+    decay: float = Field(default=0.5, ge=0, lt=1, description="share in which the learning rate falls to zero")
+
+    def build(self, parameters: Sequence[nn.Parameter], heads: Iterable[nn.Parameter] = ()) -> torch.optim.Optimizer:
+        """The optimiser of `parameters`; `heads` are the last layers, which Muon leaves to Adam."""
+        if self.optimizer == "adam":
+            return torch.optim.Adam(parameters, self.learning_rate, self.betas, weight_decay=self.l2)
+        return super().build(parameters, heads)
+
+
+class FlowSettings(Frozen):
+    """The teacher's build."""
+
+    width: int = Field(default=64, ge=1, description="hidden channels of the subnets")
+    kernels: tuple[int, ...] = Field(default=(3, 3, 3, 5), min_length=1, description="of the subnets, one a block")
+    alpha: float = Field(default=1.9, gt=0, description="bound of the log-scales of a block")
+    training: TrainingSettings = TrainingSettings()
+
+
+class StudentSettings(Frozen):
+    """The student's build."""
+
+    width: int = Field(default=128, ge=1, description="channels of the residual blocks")
+    blocks: int = Field(default=2, ge=0, description="residual blocks")
+    slope: float = Field(default=0.2, ge=0, lt=1, description="of the leaky ReLUs")
+    training: TrainingSettings = TrainingSettings()
+
+
+class AsymmetricConfig(MethodConfig):
+    """Settings of AST."""
+
+    image_size: int = Field(default=512, ge=32, le=4096, description="side of the square input in pixels")
+    stride: int = Field(default=32, ge=1, description="pixels of the input per position of the features")
+    groups: int | None = Field(
+        default=6, ge=1, description="EfficientNet: groups of blocks the features come after; none: all of the stride"
+    )
+    standardise: bool = Field(default=True, description="each channel of the features with mean 0 and deviation 1")
+    position: int = Field(default=32, ge=4, multiple_of=4, description="channels of the positional code")
+    flow: FlowSettings = FlowSettings()
+    student: StudentSettings = StudentSettings()
+    batch_size: int = Field(default=8, ge=1)
+    mixed: bool = Field(default=True, description="convolutions in bfloat16 and features kept so, where that pays")
+    score: Literal["mean", "top"] = Field(default="mean", description="how the image's score is drawn from the map")
+    top: float = Field(default=0.0, ge=0, le=1, description="share of highest positions of the mean `top`; 0: maximum")
+
+
+ADAM: Mapping[str, Any] = {
+    "optimizer": "adam", "learning_rate": 2e-4, "betas": (0.9, 0.999), "l2": 1e-5, "steps": None, "epochs": 240,
+    "warmup": 0, "decay": 0.0,
+}  # fmt: skip
+PAPER: Mapping[str, Any] = {
+    "backbone": "tf_efficientnet_b5.aa_in1k",
+    "image_size": 768,
+    "stride": 32,
+    "groups": 6,
+    "standardise": False,
+    "position": 32,
+    "flow": {"width": 1024, "kernels": (3, 3, 3, 5), "alpha": 3.0, "training": ADAM},
+    "student": {"width": 1024, "blocks": 4, "slope": 0.2, "training": ADAM},
+    "batch_size": 8,
+    "mixed": False,
+    "score": "mean",
+}
+
+
+class Asymmetric(Method):
+    """A normalizing flow as the teacher of an ordinary network, which cannot follow it off the good images.
+
+    Args:
+        config: the settings.
+        untrained: build the backbone without its weights, for a state that is loaded afterwards.
+
+    Raises:
+        ConfigError: the backbone has no such features, or image size and stride do not go together.
+        WeightsError: the backbone's weights cannot be had.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = AsymmetricConfig
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}, "paper": PAPER, "paper-mvtec": PAPER}
+    config: AsymmetricConfig
+
+    def __init__(self, config: AsymmetricConfig, *, untrained: bool = False) -> None:
+        super().__init__(config, untrained=untrained)
+        if config.image_size % config.stride:
+            near = max(config.stride, round(config.image_size / config.stride) * config.stride)
+            came = f"image_size is {config.image_size}"
+            raise ConfigError(came, f"a multiple of {config.stride}", f"for example {near}")
+        self.teacher = Teacher(
+            config.backbone, (config.stride,), config.weights, untrained=untrained, groups=config.groups
+        )
+        self.backbone = self.teacher.record
+        (channels,) = self.teacher.channels
+        grid = config.image_size // config.stride
+        flow, student = config.flow, config.student
+        self.standards = Standards([channels], config.standardise)
+        self.position = PositionalCode(config.position, (grid, grid))
+        self.flow = ConditionalFlow(channels, config.position, flow.width, flow.kernels, flow.alpha)
+        self.student = ResidualStudent(
+            channels + config.position, channels, student.width, student.blocks, student.slope
+        )
+        self.reduction = in_words(config)
+
+    def stages(self) -> list[Stage]:
+        """The flow learns the features of good images; then, frozen, it is the student's teacher."""
+        config = self.config
+        heads = [block.get_parameter(f"{net}.conv2.weight") for block in self.flow.blocks for net in ("net1", "net2")]
+
+        def stage(name: str, of: nn.Module, last: Sequence[nn.Parameter], how: TrainingSettings, **rest: Any) -> Stage:
+            return Stage(
+                name=name,
+                parameters=list(of.parameters()),
+                optimizer=lambda parameters: how.build(parameters, last),
+                epochs=how.epochs,
+                steps=how.steps,
+                batch_size=config.batch_size,
+                warmup=how.warmup,
+                decay=how.decay,
+                half=config.mixed,
+                mixed=config.mixed,
+                **rest,
+            )
+
+        head = list(self.student.head.parameters())
+        return [
+            stage("flow", self.flow, heads, config.flow.training, loss=self.likelihood, frozen=self.frozen),
+            stage("student", self.student, head, config.student.training, loss=self.regression, frozen=self.targets),
+        ]
+
+    def frozen(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
+        """What the flow learns from: the backbone's features."""
+        (features,) = self.teacher(image)
+        return {"features": features}
+
+    def targets(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
+        """What the student learns from: the same features, and the trained flow's latents."""
+        frozen = self.frozen(image)
+        latent, _ = self.latent(self.normal(frozen["features"]))
+        return frozen | {"latent": latent}
+
+    def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
+        """Mean and deviation of each channel of the features over the training images, before the flow learns."""
+        if stage.name == "flow":
+            self.standards.take(([batch.frozen["features"]] for batch in batches), reduce)
+
+    def normal(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Features on the scale that flow and student are given."""
+        normal: Tensor = self.standards([features])[0]
+        return normal
+
+    def latent(self, normal: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
+        """The flow's latents and log-determinants."""
+        latent, log_det = self.flow(normal, self.position(normal))
+        return latent, log_det
+
+    def guess(self, normal: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """The student's idea of the latents."""
+        guess: Tensor = self.student(torch.cat([normal, self.position(normal)], dim=1))
+        return guess
+
+    def likelihood(self, batch: Batch) -> dict[str, Tensor]:
+        """`likelihood`: the mean negative log-likelihood of a position, without its constant."""
+        unlikely = negative_log_likelihood(*self.latent(self.normal(batch.frozen["features"])))
+        return {"likelihood": masked_mean(unlikely)}
+
+    def regression(self, batch: Batch) -> dict[str, Tensor]:
+        """`distance`: the mean squared difference between the student's latents and the flow's."""
+        guess = self.guess(self.normal(batch.frozen["features"]))
+        return {"distance": squared_error(batch.frozen["latent"], guess)}
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
+        """Anomaly map and score of RGB images in 0..1."""
+        normal = self.normal(self.frozen(image)["features"])
+        latent, _ = self.latent(normal)
+        distance = squared_distance(latent, self.guess(normal))
+        return enlarge(distance, (image.shape[-2], image.shape[-1])), self.scored(distance)
+
+    def scored(self, distance: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:
+        """The image's score from its distances on the grid of the features."""
+        if self.config.score == "mean":
+            return mean(distance)
+        return top_mean(distance, self.config.top) if self.config.top else maximum(distance)
+
+
+def in_words(config: AsymmetricConfig) -> str:
+    """How the score is drawn."""
+    if config.score == "mean":
+        return "mean of all positions' distances"
+    return f"mean of the highest {100 * config.top:g} % of all distances" if config.top else "highest distance"
+
+
+def enlarge(map: Float[Tensor, "b h w"], size: tuple[int, int]) -> Float[Tensor, "b _ _"]:  # noqa: A002
+    """Bicubic to eight times the grid, from there bilinear to `size` (height, width)."""
+    large = F.interpolate(map[:, None], scale_factor=8.0, mode="bicubic", align_corners=False)
+    return F.interpolate(large, size=size, mode="bilinear", align_corners=False)[:, 0]

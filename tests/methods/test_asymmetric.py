@@ -1,0 +1,162 @@
+import pytest
+import torch
+
+from untaught.batch import Batch
+from untaught.errors import ConfigError
+from untaught.methods.asymmetric import Asymmetric
+
+SMALL = {"image_size": 64, "flow": {"width": 8}, "student": {"width": 16, "blocks": 1}}
+
+
+def make(preset="lite", **settings):
+    torch.manual_seed(0)
+    return Asymmetric(Asymmetric.configure(preset, **settings), untrained=True)
+
+
+def train(stage, batch, steps):
+    optimizer = stage.optimizer(stage.parameters)
+    losses = []
+    for _ in range(steps):
+        (loss,) = stage.loss(batch).values()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.fixture(scope="module")
+def lite():
+    return make(**SMALL).eval()
+
+
+@pytest.mark.parametrize("preset", ["paper", "paper-mvtec"])
+def test_paper_has_the_papers_constants(preset):
+    with torch.device("meta"):
+        method = make(preset)
+    config = method.config
+    assert (config.image_size, config.flow.alpha, config.flow.width, config.flow.kernels) == (
+        768,
+        3,
+        1024,
+        (3, 3, 3, 5),
+    )
+    assert (config.student.width, config.student.blocks, config.student.slope, config.score) == (1024, 4, 0.2, "mean")
+    for stage, name in zip(method.stages(), ("flow", "student"), strict=True):
+        optimizer = stage.optimizer(stage.parameters)
+        assert type(optimizer) is torch.optim.Adam
+        group = optimizer.param_groups[0]
+        assert (group["lr"], group["betas"], group["eps"]) == (2e-4, (0.9, 0.999), 1e-8)
+        assert (group["weight_decay"], stage.name) == (1e-5, name)
+        assert (stage.epochs, stage.steps, stage.batch_size) == (240, None, 8)
+        assert (stage.warmup, stage.decay, stage.plateau, stage.mixed, stage.half) == (0, 0, None, False, False)
+
+
+def test_shapes_at_full_size():
+    with torch.device("meta"):
+        method = make("paper-mvtec").eval()
+        features = method.frozen(torch.empty(1, 3, 768, 768))["features"]
+        latent, log_det = method.latent(method.normal(features))
+        assert features.shape == latent.shape == method.guess(features).shape == (1, 304, 24, 24)
+        assert log_det.shape == (1, 24, 24)
+        map_, score = method(torch.empty(2, 3, 768, 768))
+    assert len(method.teacher.net.blocks) == 6
+    assert (map_.shape, score.shape) == ((2, 768, 768), (2,))
+
+
+def test_before_training_the_likelihood_is_half_the_squared_length():
+    method = make(**SMALL)
+    features = torch.randn(2, 192, 3, 3)
+    loss = method.likelihood(Batch(torch.arange(2), None, {"features": features}))["likelihood"]
+    assert loss.item() == pytest.approx(0.5 * features.square().sum(1).mean().item(), rel=1e-5)
+
+
+def test_the_teacher_learns_the_good_features_and_the_student_does_not_follow_elsewhere():
+    method = make(image_size=64, standardise=False, flow={"width": 16}, student={"width": 16, "blocks": 1})
+    channels, noise = method.teacher.channels[0], torch.randn(16, 8, 4, 4)
+    mixed = torch.randn(8, channels) * 0.5
+    good = torch.einsum("bkhw,kc->bchw", noise, mixed) + 0.1 * torch.randn(16, channels, 4, 4)
+    flow, student = method.stages()
+    batch = Batch(torch.arange(16), None, {"features": good})
+    losses = train(flow, batch, 30)
+    assert losses[-1] < 0.7 * losses[0]
+    with torch.no_grad():
+        batch.frozen["latent"] = method.latent(good)[0]
+    train(student, batch, 30)
+    method.eval()
+    shifted = torch.cat([good, good + 1.0])
+    with torch.no_grad():
+        error = (method.latent(shifted)[0] - method.guess(shifted)).square().mean((1, 2, 3))
+    assert error[16:].min() > error[:16].max()
+
+
+def test_the_students_targets_are_the_trained_flows_latents():
+    method = make(**SMALL).eval()
+    for block in method.flow.blocks:
+        torch.nn.init.constant_(block.net1.gamma, 0.3)
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        frozen = method.targets(image)
+        latent, _ = method.latent(method.normal(frozen["features"]))
+    assert torch.equal(frozen["latent"], latent)
+    loss = method.regression(Batch(torch.arange(2), None, frozen))["distance"]
+    with torch.no_grad():
+        guess = method.guess(method.normal(frozen["features"]))
+    assert loss.item() == pytest.approx((latent - guess).square().mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("score", "top"), [("mean", 0), ("top", 0), ("top", 0.5)])
+def test_map_and_score_step_by_step(score, top):
+    method = make(**SMALL, score=score, top=top).eval()
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        map_, found = method(image)
+        frozen = method.targets(image)
+        distance = (frozen["latent"] - method.guess(method.normal(frozen["features"]))).square().mean(1)
+    assert distance.shape == (2, 2, 2)
+    large = torch.nn.functional.interpolate(distance[:, None], (16, 16), mode="bicubic", align_corners=False)
+    large = torch.nn.functional.interpolate(large, (64, 64), mode="bilinear", align_corners=False)
+    assert torch.allclose(map_, large[:, 0], atol=1e-5)
+    values = distance.flatten(1)
+    count = {("mean", 0): 4, ("top", 0): 1, ("top", 0.5): 2}[score, top]
+    assert torch.allclose(found, values.topk(count).values.mean(1), atol=1e-6)
+    assert method.reduction == {4: "mean of all positions' distances", 1: "highest distance"}.get(
+        count, "mean of the highest 50 % of all distances"
+    )
+
+
+def test_the_scale_of_the_features_is_learned_before_the_flow_and_kept():
+    method = make(**SMALL).eval()
+    flow, student = method.stages()
+    with torch.no_grad():
+        batch = Batch(torch.arange(4), None, method.frozen(torch.rand(4, 3, 64, 64)))
+    method.prepare(flow, [batch], lambda tensor: tensor)
+    mean = method.standards[0].mean.clone()
+    assert torch.allclose(mean, batch.frozen["features"].mean((0, 2, 3)), atol=1e-5)
+    batch.frozen["features"] = batch.frozen["features"] + 1
+    method.prepare(student, [batch], lambda tensor: tensor)
+    assert torch.equal(method.standards[0].mean, mean)
+
+
+def test_exportable(lite):
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        program = torch.export.export(
+            lite, (image,), dynamic_shapes={"image": {0: torch.export.Dim("b", min=1, max=64)}}
+        )
+        for one, two in zip(program.module()(image[:1]), lite(image[:1]), strict=True):
+            assert torch.allclose(one, two, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"image_size": 100}, "multiple of 32"),
+        ({"groups": 3}, "stride of 8"),
+        ({"position": 30}, "position"),
+        ({"flow": {"kernels": []}}, "flow.kernels"),
+    ],
+)
+def test_settings_that_do_not_go_together(settings, word):
+    with pytest.raises(ConfigError, match=word):
+        make(**settings)
