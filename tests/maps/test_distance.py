@@ -1,10 +1,6 @@
 import torch
 
-<<<<<<< HEAD
-from untaught.maps.distance import cosine_distance, energy, unit_distance
-=======
-from untaught.maps.distance import cosine_distance, energy, squared_distance
->>>>>>> f48666e (Let an ordinary network learn the latents of a normalizing flow: AST on RGB, with an exact, invertible teacher)
+from untaught.maps.distance import cosine_distance, energy, squared_distance, unit_distance
 
 
 def test_by_hand():
@@ -25,15 +21,14 @@ def test_energy_is_the_mean_square_of_a_position():
     assert torch.equal(energy(features), torch.tensor([[[12.5, 0.5]]]))
 
 
-<<<<<<< HEAD
 def test_unit_distance_is_1_minus_cosine_and_never_negative():
     target, student = torch.randn(2, 8, 5, 5), torch.randn(2, 8, 5, 5)
     assert torch.allclose(unit_distance(target, student), cosine_distance(target, student), atol=1e-6)
     assert (unit_distance(target, 3 * target) >= 0).all()
     assert torch.allclose(unit_distance(torch.zeros(1, 4, 1, 1), torch.ones(1, 4, 1, 1)), torch.tensor(0.5))
-=======
+
+
 def test_squared_distance_is_the_mean_over_channels():
     target, student = torch.zeros(1, 2, 1, 2), torch.tensor([[[[1.0, 2.0]], [[3.0, 0.0]]]])
     assert torch.equal(squared_distance(target, student), torch.tensor([[[5.0, 2.0]]]))
     assert squared_distance(target.bfloat16(), student.bfloat16()).dtype == torch.float32
->>>>>>> f48666e (Let an ordinary network learn the latents of a normalizing flow: AST on RGB, with an exact, invertible teacher)
