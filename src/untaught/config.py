@@ -10,7 +10,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,6 +49,15 @@ class Settings(Frozen):
     image_size: int | None = Field(
         default=None, ge=32, le=4096, description="side of the square input in pixels; default: the preset's"
     )
+    tile: Annotated[int, Field(ge=32, le=4096)] | Literal["auto"] | None = Field(
+        default=None,
+        description="side of the tiles that images of their own size are cut into; `auto`: the preset's input size",
+    )
+    overlap: int = Field(default=32, ge=0, description="pixels that neighbouring tiles share at least")
+    roi: Path | None = Field(
+        default=None, description="region to look at: mask picture, bright inside, or JSON polygon [[x, y], ...]"
+    )
+    ignore: Path | None = Field(default=None, description="region not to look at: mask picture or JSON polygon")
     white: int = Field(default=65535, ge=1, le=65535, description="value of full scale in 16-bit images")
     max_pixels: int = Field(default=100_000_000, ge=1, description="largest width times height that is decoded")
     max_bytes: int = Field(default=256 * 2**20, ge=1, description="largest file that is read")

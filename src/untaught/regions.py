@@ -57,6 +57,11 @@ class Runs:
         return boxes
 
 
+def outlines_of(inside: NDArray[np.bool_], size: tuple[int, int]) -> list[NDArray[np.int32]]:
+    """The outer contours of a mask (h, w), in pixels of an image of `size` (width, height)."""
+    return [region.contour for region in find_regions(inside.astype(np.float32), 0.5, size)]
+
+
 def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     """Number the 8-connected regions of a mask: pixels that touch by a side or a corner are one region.
 

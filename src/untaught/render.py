@@ -80,9 +80,13 @@ def heat_map(scores: NDArray[np.floating], scale: Scale) -> RGB:
 
 
 def overlay(
-    image: RGB | Image.Image, scores: NDArray[np.float32], scale: Scale | float, regions: Sequence[Region] = ()
+    image: RGB | Image.Image,
+    scores: NDArray[np.float32],
+    scale: Scale | float,
+    regions: Sequence[Region] = (),
+    bounds: Sequence[NDArray[np.int32]] = (),
 ) -> RGB:
-    """Heat over an image and, around each region, its contour.
+    """Heat over an image and, around each region, its contour; `bounds` are those of the area that is looked at.
 
     `image` is RGB, (height, width, 3); the (h, w) map of raw scores is stretched to it. Where `scale` is the pixel
     threshold alone, this map's median is at its dark end. Heat is clear where the score is ordinary and covers most of
@@ -95,21 +99,25 @@ def overlay(
     shown = np.nan_to_num(scale.display(stretched))[..., None]
     cover = 0.8 * np.clip((shown - 0.08) / 0.42, 0, 1)
     blended = pixels * (1 - cover) + heat_map(stretched, scale) * cover
-    return draw_contours(np.rint(blended).astype(np.uint8), regions)
+    return draw_contours(_drawn(np.rint(blended).astype(np.uint8), bounds, 2), regions)
 
 
 def draw_contours(image: RGB, regions: Sequence[Region]) -> RGB:
     """A copy of the image with a light line on a dark one around each region, seen on any ground."""
-    if not regions:
+    return _drawn(image, [region.contour for region in regions], 3)
+
+
+def _drawn(image: RGB, contours: Sequence[NDArray[np.int32]], under: int) -> RGB:
+    if not contours:
         return image.copy()
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
     width = max(1, round(max(image.shape[:2]) / 300))
     # A corner lies between pixels, a drawn pixel has its own place: the last column is left of the last corner.
     limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
-    for colour, stroke in ((_UNDERLINE, 3 * width), (_LINE, width)):
-        for region in regions:
-            points = [(int(x), int(y)) for x, y in np.minimum(region.contour, limit)]
+    for colour, stroke in ((_UNDERLINE, under * width), (_LINE, width)):
+        for contour in contours:
+            points = [(int(x), int(y)) for x, y in np.minimum(contour, limit)]
             draw.line([*points, points[0]], fill=colour, width=stroke, joint="curve")
     return np.asarray(picture)
 

@@ -113,8 +113,12 @@ def write_overlay(run: Any, path: Path, answer: Prediction, target: Path) -> Non
 
     from untaught.files import replacing
     from untaught.image import decode
+    from untaught.regions import outlines_of
     from untaught.render import overlay
 
-    picture = overlay(decode(path, run.card.recipe), answer.map, run.card.calibration.pixel.value, answer.regions)
+    area = run.card.recipe.area
+    bounds = [] if area is None else outlines_of(area.inside, answer.size)
+    pixel = run.card.calibration.pixel.value
+    picture = overlay(decode(path, run.card.recipe), answer.map, pixel, answer.regions, bounds)
     with replacing(target) as file:
         Image.fromarray(picture).save(file, format="PNG")

@@ -26,6 +26,14 @@ def train(
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Backbone weights: a local safetensors file.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Side of the square input in pixels.")] = None,
+    tile: Annotated[
+        str | None, typer.Option(help="Cut images of their own size into tiles of this side in pixels, or `auto`.")
+    ] = None,
+    overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share at least.")] = 32,
+    roi: Annotated[
+        Path | None, typer.Option(help="Region to look at: mask picture, bright inside, or JSON polygon.")
+    ] = None,
+    ignore: Annotated[Path | None, typer.Option(help="Region not to look at: mask picture or JSON polygon.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each stage, in place of the stopping rule.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Time budget of training in minutes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of split, initialisation and order.")] = 0,
@@ -47,6 +55,10 @@ def train(
         "data": data,
         "preset": preset,
         "image_size": image_size,
+        "tile": int(tile) if tile and tile.isdecimal() else tile,
+        "overlap": overlap,
+        "roi": roi and str(roi.resolve()),
+        "ignore": ignore and str(ignore.resolve()),
         "epochs": epochs,
         "minutes": minutes,
         "seed": seed,

@@ -20,7 +20,7 @@ from untaught.engine.gallery import choose, write_gallery
 from untaught.engine.predict import Detector
 from untaught.errors import DataError, MaskError, MetricError, RunError
 from untaught.files import write_text
-from untaught.image import resize_map
+from untaught.image import Area, resize_map
 from untaught.metrics.accumulate import MaskedMap, PixelMetrics, pixel_metrics
 from untaught.metrics.auroc import auroc
 from untaught.metrics.average_precision import average_precision
@@ -78,7 +78,7 @@ def evaluate(run: Run, data: str, *, limit: float = 0.3, report: Report = silent
     side = (run.card.recipe.height, run.card.recipe.width)
     with spilled((len(samples), *side)) as maps:
         rows = list(_score(detector, dataset, samples, maps, report))
-        scored = Scored(dataset, samples, rows, maps)
+        scored = Scored(dataset, samples, rows, maps, run.card.recipe.area)
         pixels = scored.pixels(limit, report)
         result = scored.result(limit, pixels, run.card.calibration.image.value)
         places = choose(samples, rows)
@@ -165,12 +165,13 @@ def _mask(dataset: Dataset, sample: Sample) -> NDArray[np.bool_] | None:
 
 @dataclass
 class Scored:
-    """Test images with their predictions; maps lie on disk."""
+    """Test images with their predictions; maps lie on disk. Pixels outside `area` count in no figure."""
 
     dataset: Dataset
     samples: Sequence[Sample]
     rows: Sequence[Prediction]
     maps: NDArray[np.float32]
+    area: Area | None = None
 
     def pixels(self, limit: float, report: Report) -> PixelMetrics | None:
         """Pixel figures; None where no mask shows a defect."""
@@ -190,7 +191,11 @@ class Scored:
                 size = self.rows[number].size if mask is None else mask.shape[::-1]
                 check_aspect(sample.name, size, self.rows[number].size)
                 yield MaskedMap(
-                    sample.name, resize_map(self.maps[number], size), mask, sample.kind if sample.defective else None
+                    sample.name,
+                    resize_map(self.maps[number], size),
+                    mask,
+                    sample.kind if sample.defective else None,
+                    None if self.area is None else self.area.at(size),
                 )
 
         return pixel_metrics(masked, sorted({limit, 0.05}))

@@ -19,6 +19,7 @@ from untaught.engine.features import FeatureCache
 from untaught.engine.seed import generator
 from untaught.errors import DataError, ImageError
 from untaught.image import Recipe, in_order
+from untaught.image.tiles import cut
 from untaught.method import Stage
 from untaught.nn.precision import bf16_pays
 from untaught.progress import Progress, Report, silent
@@ -62,10 +63,11 @@ class Intake:
     ) -> None:
         """Fill `cache` with the stage's frozen tensors, or with the images themselves where it has none.
 
-        Row `n * views + v` is view `v` of image `n`; `keys` seed the views.
+        Row `(n * tiles + t) * views + v` is view `v` of tile `t` of image `n`; `keys` seed the views. Without a stage
+        images are not cut.
         """
-        views = stage.views if stage else 1
-        rows = _Rows(self, samples, views)
+        views, tiles = (stage.views, self.recipe.tiles) if stage else (1, 1)
+        rows = _Rows(self, samples, tiles)
         done = 0
 
         def compute(chunk: Sequence[int]) -> dict[str, Tensor]:
@@ -81,9 +83,9 @@ class Intake:
             if stage.view is not None:
                 for position, row in enumerate(chunk):
                     if row % views:
-                        tensors[position] = stage.view(
-                            tensors[position], generator(*keys, samples[row // views].name, row % views)
-                        )
+                        number, tile = divmod(row // views, tiles)
+                        place = (samples[number].name, tile) if tile else (samples[number].name,)
+                        tensors[position] = stage.view(tensors[position], generator(*keys, *place, row % views))
             # The rows are kept in bfloat16 anyway.
             half = stage.mixed and stage.half and bf16_pays(tensors.device)
             with torch.no_grad(), torch.autocast(tensors.device.type, torch.bfloat16, enabled=half):
@@ -95,7 +97,11 @@ class Intake:
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            report(Progress(task, done // views, len(samples), f"{len(self.broken)} broken" if self.broken else ""))
+            report(
+                Progress(
+                    task, done // (views * tiles), len(samples), f"{len(self.broken)} broken" if self.broken else ""
+                )
+            )
 
         cache.fill(compute, advance, rows.whole, keep)
 
@@ -110,26 +116,38 @@ class Intake:
 
 
 class _Rows:
-    """Decoded images by number, asked for in rising order; broken ones are black and never trained on."""
+    """Inputs of the method by number, asked for in rising order; broken ones are black and never trained on.
 
-    def __init__(self, intake: Intake, samples: Sequence[Sample], views: int) -> None:
-        self.intake, self.samples = intake, samples
+    With several `tiles` an image, number `n * tiles + t` is tile `t` of image `n`; with one it is the image.
+    """
+
+    def __init__(self, intake: Intake, samples: Sequence[Sample], tiles: int) -> None:
+        self.intake, self.samples, self.tiles = intake, samples, tiles
         self.stream: Iterator[NDArray[np.uint8] | None] = iter(())
         self.number = -1
         self.next = -1
         self.current: NDArray[np.uint8] | None = None
         self.intact = True
 
-    def image(self, number: int) -> NDArray[np.uint8]:
+    def image(self, row: int) -> NDArray[np.uint8]:
+        number, tile = divmod(row, self.tiles)
         if number != self.number:
             if number != self.next:  # a resumed pass starts in the middle
                 self.stream = self.intake.decode(self.samples[number:])
-            self.current = next(self.stream)
+            picture = next(self.stream)
+            self.current = picture if picture is None else self._inputs(picture)
             self.number, self.next = number, number + 1
         if self.current is None:
             self.intact = False
-            return np.zeros((self.intake.recipe.height, self.intake.recipe.width, 3), np.uint8)
-        return self.current
+            recipe = self.intake.recipe
+            height, width = recipe.input_size if self.tiles > 1 else (recipe.height, recipe.width)
+            return np.zeros((height, width, 3), np.uint8)
+        chosen: NDArray[np.uint8] = self.current[tile]
+        return chosen
+
+    def _inputs(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        tiling = self.intake.recipe.tiling
+        return picture[None] if self.tiles == 1 or tiling is None else cut(picture, tiling)
 
     def drain(self) -> None:
         """Look at all that is left."""

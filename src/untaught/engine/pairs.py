@@ -24,8 +24,11 @@ def draw_pairs(
     numbers: Sequence[int],
     keys: Sequence[int | str],
     texture: Callable[[int], NDArray[np.uint8]],
+    inside: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """A drawn defect on each of `images` (b, 3, h, w) uint8, from `keys` and the image's number alone.
+
+    Where `inside`, (b, 1, h, w), is False nothing is drawn.
 
     Returns:
         The images with defects, (b, 3, h, w) in 0..1, and their masks, (b, 1, h, w).
@@ -35,4 +38,7 @@ def draw_pairs(
         for image, number in zip(to_pixels(images), numbers, strict=True)
     ]
     defects = torch.from_numpy(np.stack([pair.defect for pair in pairs])).permute(0, 3, 1, 2)
-    return defects.float() / 255, torch.from_numpy(np.stack([pair.mask for pair in pairs]))[:, None]
+    masks = torch.from_numpy(np.stack([pair.mask for pair in pairs]))[:, None]
+    if inside is not None:
+        defects, masks = torch.where(inside, defects, images), masks & inside
+    return defects.float() / 255, masks

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from untaught.config import Settings, load_toml, validate
 from untaught.engine.checkpoint import load_tensors
 from untaught.engine.provenance import file_hash
-from untaught.errors import RunError
+from untaught.errors import ConfigError, RunError
 from untaught.inspector import Inputs, Inspector, Scorer
 from untaught.method import Method
 from untaught.registry import method_class
@@ -76,5 +76,10 @@ def make_method(settings: Settings, *, untrained: bool = False) -> Method:
         WeightsError: the backbone's weights cannot be had.
     """
     kind = method_class(settings.method)
-    size = {"image_size": settings.image_size} if settings.image_size else {}
+    side = settings.tile if isinstance(settings.tile, int) else settings.image_size
+    if side and settings.image_size not in (None, side):
+        raise ConfigError(
+            f"tiles of {side} px and an image size of {settings.image_size}", "one of them", "leave out --image-size"
+        )
+    size = {"image_size": side} if side else {}
     return cast("Method", kind(kind.configure(settings.preset, **{**settings.model, **size}), untrained=untrained))

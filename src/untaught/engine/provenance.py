@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from untaught.calibration import Calibration
+from untaught.image import Recipe
 from untaught.run import Card, DataRecord, FileRecord, TrainingRecord, WeightsRecord
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def make_card(training: Training, calibration: Calibration) -> Card:
     }
     trained = {id(item): item.numel() for stage in method.stages() for item in stage.parameters}
     return Card(
-        name=dataset.name, method=settings.method, preset=settings.preset, reduction=method.reduction,
+        name=dataset.name, method=settings.method, preset=settings.preset,
+        reduction=reduction(method.reduction, training.recipe),
         created=datetime.now(UTC).isoformat(timespec="seconds"), seed=settings.seed, recipe=training.recipe,
         data=DataRecord(
             spec=settings.data, name=dataset.name, layout=dataset.layout, copies=training.copies,
@@ -50,6 +52,11 @@ def make_card(training: Training, calibration: Calibration) -> Card:
         ),
         calibration=calibration, versions=versions(), machine=machine(),
     )  # fmt: skip
+
+
+def reduction(own: str, recipe: Recipe) -> str:
+    """How an image's score is drawn, in words."""
+    return own if recipe.tiling is None else f"highest of {recipe.tiles} tiles, each scored by: {own}"
 
 
 def file_hash(path: Path) -> str:

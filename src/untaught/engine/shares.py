@@ -19,6 +19,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from numpy.typing import NDArray
+from torch import Tensor
 
 from untaught.anomalies.draw import Drawer
 from untaught.batch import Batch
@@ -30,6 +31,7 @@ from untaught.engine.seed import derive
 from untaught.errors import DataError
 from untaught.files import cache_root
 from untaught.image import in_order
+from untaught.image.tiles import cut
 from untaught.method import Method, Stage
 from untaught.progress import Report
 from untaught.records import Sample
@@ -43,7 +45,8 @@ class Share:
 
     Each image has `views` rows in the cache. `largest` and `smallest` are the shares of
     all processes, so that each makes as many steps and none runs out of images. With a `drawer` every batch holds
-    pairs, drawn in threads while the network computes; `keys` seed them.
+    pairs, drawn in threads while the network computes; `keys` seed them. `inside`, (tiles, 1, h, w), tells where the
+    tiles of an image are looked at; None: everywhere.
     """
 
     cache: FeatureCache
@@ -54,6 +57,7 @@ class Share:
     smallest: int | None = None
     drawer: Drawer | None = None
     keys: Sequence[int | str] = ()
+    inside: Tensor | None = None
 
     def batch(
         self,
@@ -75,8 +79,9 @@ class Share:
         pixels = tensors.pop("image", None)
         batch = Batch(index, None if pixels is None else pixels.float() / 255, tensors)
         if self.drawer is not None and pixels is not None:
+            inside = None if self.inside is None else self.inside[index % len(self.inside)]
             batch.defect, batch.mask = draw_pairs(
-                self.drawer, pixels, index.tolist(), (*self.keys, *keys), self._texture
+                self.drawer, pixels, index.tolist(), (*self.keys, *keys), self._texture, inside
             )
         return batch
 
@@ -186,14 +191,23 @@ class Shares:
 
     def _cached(self, stage: Stage, samples: Sequence[Sample], numbers: Sequence[int], part: str) -> Share:
         mine = [samples[number] for number in numbers]
-        cache = self.cache(len(mine) * stage.views, f"{stage.name}-{part}", stage.half)
+        tiles = self.intake.recipe.tiles
+        cache = self.cache(len(mine) * tiles * stage.views, f"{stage.name}-{part}", stage.half)
         self.method.eval()
         self.intake.fill(
             cache, mine, stage=stage, keys=(self.settings.seed, stage.name), device=self.accelerator.device,
             keep=self.settings.cache.keep, task=f"teacher features ({part})", report=self.report,
         )  # fmt: skip
-        rows = [row for row, sample in enumerate(mine) if sample.name not in self.intake.broken]
-        return Share(cache, rows, [numbers[row] for row in rows], stage.views)
+        rows = [row for row in range(len(mine) * tiles) if mine[row // tiles].name not in self.intake.broken]
+        places = [numbers[row // tiles] * tiles + row % tiles for row in rows]
+        return Share(cache, rows, places, stage.views, inside=self._inside())
+
+    def _inside(self) -> Tensor | None:
+        recipe = self.intake.recipe
+        if recipe.area is None:
+            return None
+        inside = recipe.area.inside
+        return torch.from_numpy(inside.copy()[None] if recipe.tiling is None else cut(inside, recipe.tiling))[:, None]
 
 
 def rows_wanted(stage: Stage) -> tuple[object, ...]:

@@ -23,6 +23,7 @@ from untaught.engine.calibrate import calibrate_scores
 from untaught.engine.checkpoint import FILE, load_checkpoint, restore_optimizer, save_checkpoint, save_tensors
 from untaught.engine.features import FeatureCache
 from untaught.engine.fit import Fit, Stopwatch, per_process
+from untaught.engine.framing import cost_of_tiles, frame
 from untaught.engine.intake import Intake
 from untaught.engine.predict import make_method, scorer
 from untaught.engine.provenance import make_card
@@ -31,7 +32,6 @@ from untaught.engine.seed import seed_all
 from untaught.engine.shares import Share, Shares
 from untaught.errors import DataError, RunError
 from untaught.files import make_folder, write_text
-from untaught.image import Recipe
 from untaught.inspector import score_image
 from untaught.method import Method, Stage
 from untaught.nn.precision import bf16_pays
@@ -153,9 +153,10 @@ class Training:
         seed_all(self.settings.seed, "method")
         self.method: Method = make_method(self.settings).to(self.accelerator.device)
         self.method.to(memory_format=torch.channels_last)
-        side = self.method.config.image_size
-        limits = {key: getattr(self.settings, key) for key in ("white", "max_pixels", "max_bytes")}
-        self.recipe = Recipe(height=side, width=side, **limits)
+        self.recipe = frame(self.settings, self.method, self.dataset, self.split["train"])
+        if self.settings.tile is not None:
+            cost = cost_of_tiles(self.recipe, self.method, len(self.split["train"]))
+            self.report(Progress("tiles", 1, 1, cost))
         self.intake = Intake(self.dataset, self.recipe, skip=self.settings.on_bad_image == "skip")
         self.shares = Shares(self.settings, self.method, self.intake, self.hashes, self.accelerator, self.report)
 
@@ -182,8 +183,11 @@ class Training:
             self.at = Position(**progress)
             self.clock.spent = self.at.seconds
             if self.at.data != self._data():
-                came = f"the good images in {self.settings.data} changed since the training in {self.out} began"
-                raise RunError(came, "the same images", "restore them, or train again into a new folder")
+                came = (
+                    f"the good images in {self.settings.data} or the region to look at changed since the training began"
+                )
+                fix = "restore them, or train again into a new folder"
+                raise RunError(came, f"those that {self.out} was begun with", fix)
 
     def _train(self, number: int, stage: Stage) -> None:
         if number and not self.at.state:
@@ -224,7 +228,8 @@ class Training:
                 self.at.measured[stage.name] = dict(stage.measure(batches))
 
     def _data(self) -> str:
-        return hashlib.sha256(json.dumps(sorted(self.hashes.items())).encode()).hexdigest()
+        told = [sorted(self.hashes.items()), self.recipe.model_dump_json()]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def _checkpointer(self, number: int, fit: Fit) -> Any:
         """Saves now and then: not more often than asked for, and at most a twentieth of the time."""

@@ -53,6 +53,11 @@ class Area(BaseModel):
         """(h, w), True where the picture is looked at; not to be written to."""
         return _decoded(self.png)
 
+    def at(self, size: tuple[int, int]) -> NDArray[np.bool_]:
+        """`inside` at another size (width, height)."""
+        stretched = Image.fromarray(self.inside).resize(size, Image.Resampling.NEAREST)
+        return np.asarray(stretched, np.bool_)
+
     def paint(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give everything outside of a picture (h, w, 3) the colour `fill`, in place."""
         picture[~self.inside] = self.fill

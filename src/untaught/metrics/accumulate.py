@@ -33,13 +33,15 @@ class MaskedMap:
 
     `scores` is the (h, w) map at the mask's own resolution, raw and finite, of any float type; `mask` is (h, w) bool,
     True on defects, or None where every pixel is good. `group` names the kind of a defective image; the pixels of
-    an image without a group (a good one) are shared by all groups.
+    an image without a group (a good one) are shared by all groups. Where `inside`, (h, w), is False a pixel counts
+    neither as good nor as defective: nobody looks there.
     """
 
     name: str
     scores: NDArray[np.floating]
     mask: NDArray[np.bool_] | None = None
     group: str | None = None
+    inside: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +136,10 @@ def _first_pass(maps: Maps) -> tuple[dict[str | None, DefectPixels], int]:
     pixels = 0
     for item in _read(maps):
         _check(item)
-        pixels += item.scores.size
+        pixels += item.scores.size if item.inside is None else int(item.inside.sum())
         if item.mask is not None:
-            parts.setdefault(item.group, []).append(defect_pixels(item.scores, item.mask))
+            seen = item.mask if item.inside is None else item.mask & item.inside
+            parts.setdefault(item.group, []).append(defect_pixels(item.scores, seen))
     if not parts:
         raise MetricError("no image has a mask", "at least one mask with a defect")
     return {name: join(own) for name, own in parts.items()}, pixels
@@ -145,7 +148,10 @@ def _first_pass(maps: Maps) -> tuple[dict[str | None, DefectPixels], int]:
 def _good_pieces(maps: Maps) -> Iterator[Piece]:
     for item in _read(maps):
         # Both branches copy, so that the source may reuse its arrays.
-        yield item.group, item.scores.flatten() if item.mask is None else item.scores[~item.mask]
+        good = None if item.mask is None else ~item.mask
+        if item.inside is not None:
+            good = item.inside if good is None else good & item.inside
+        yield item.group, item.scores.flatten() if good is None else item.scores[good]
 
 
 def _read(maps: Maps) -> Iterator[MaskedMap]:

@@ -118,12 +118,23 @@ def share_bar(share: float, style: str = "good") -> Markup:
     ).format(style, width)
 
 
-def outlines(contours: Sequence[Sequence[Point]], size: tuple[int, int]) -> Markup:
-    """Contours in pixels of an image, to lie over it: a light line on a dark one, seen on any ground."""
-    path = "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in contour) + "Z" for contour in contours if len(contour) > 1)
+Contours = Sequence[Sequence[Point]]
+
+
+def outlines(contours: Contours, size: tuple[int, int], bounds: Contours = ()) -> Markup:
+    """Contours in pixels of an image, to lie over it: a light line on a dark one, seen on any ground.
+
+    `bounds` are those of the area that is looked at; they are dashed.
+    """
+    path, dashed = _closed(contours), _closed(bounds)
+    bound = Markup('<path class="under bound" d="{}"/><path class="bound" d="{}"/>').format(dashed, dashed)
     return Markup(
-        '<svg class="outline" viewBox="0 0 {} {}" aria-hidden="true"><path class="under" d="{}"/><path d="{}"/></svg>'
-    ).format(*size, path, path)
+        '<svg class="outline" viewBox="0 0 {} {}" aria-hidden="true">{}<path class="under" d="{}"/><path d="{}"/></svg>'
+    ).format(*size, bound if dashed else "", path, path)
+
+
+def _closed(contours: Contours) -> str:
+    return "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in contour) + "Z" for contour in contours if len(contour) > 1)
 
 
 def colour_bar(scale: Scale) -> Markup:

@@ -12,7 +12,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from untaught.image import decode
+from untaught.image import Area, decode
+from untaught.regions import outlines_of
 from untaught.render import Scale, overlay
 from untaught.report.evaluation import Row, read_gallery
 from untaught.report.figures import colour_bar, outlines
@@ -86,7 +87,7 @@ def view_gallery(run: Run, rows: Sequence[Row]) -> Gallery:
     """
     arrays = read_gallery(run.folder)
     scale = display_scale(arrays, run.card.calibration.pixel.value)
-    groups = gallery_groups(rows, arrays, scale)
+    groups = gallery_groups(rows, arrays, scale, run.card.recipe.area)
     cards = [card for group in groups for card in group.cards]
     filters = [("", "All"), *((group.key, group.title) for group in groups if group.cards)]
     return Gallery(
@@ -98,12 +99,15 @@ def view_gallery(run: Run, rows: Sequence[Row]) -> Gallery:
     )
 
 
-def gallery_groups(rows: Sequence[Row], arrays: Arrays, scale: Scale) -> list[Group]:
-    """The cards of all pictures by outcome; a group without images and without a word to say of it is left out."""
+def gallery_groups(rows: Sequence[Row], arrays: Arrays, scale: Scale, area: Area | None = None) -> list[Group]:
+    """The cards of all pictures by outcome, the area that is looked at outlined.
+
+    A group without images and without a word to say of it is left out.
+    """
     groups = []
     for key, title, some, none in _GROUPS:
         members = sorted((row for row in rows if row.outcome == key), key=worst_first)
-        cards = [_card(row, arrays, scale) for row in members if f"image_{row.gallery}" in arrays]
+        cards = [_card(row, arrays, scale, area) for row in members if f"image_{row.gallery}" in arrays]
         if cards or none:
             groups.append(Group(key, title, some if members else none, len(members), cards))
     return groups
@@ -116,7 +120,8 @@ def display_scale(arrays: Arrays, pixel_threshold: float) -> Scale:
     return Scale.around(pixel_threshold, typical)
 
 
-def _card(row: Row, arrays: Arrays, scale: Scale) -> Card:
+def _card(row: Row, arrays: Arrays, scale: Scale, area: Area | None) -> Card:
+    bounds = [] if area is None else [contour.tolist() for contour in outlines_of(area.inside, row.size)]
     encoded = np.asarray(arrays[f"image_{row.gallery}"], np.uint8).tobytes()
     scores, mask = arrays.get(f"map_{row.gallery}"), arrays.get(f"mask_{row.gallery}")
     heat = "" if scores is None else _jpeg(overlay(np.asarray(decode(encoded)), scores.astype(np.float32), scale))
@@ -129,7 +134,7 @@ def _card(row: Row, arrays: Arrays, scale: Scale) -> Card:
         _uri("jpeg", encoded),
         heat,
         "" if mask is None else _mask(mask),
-        outlines([region.contour for region in row.regions], row.size),
+        outlines([region.contour for region in row.regions], row.size, bounds),
         len(row.regions),
     )
 

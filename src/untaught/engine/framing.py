@@ -1,0 +1,127 @@
+"""How big the picture is that an image is resized to, into which tiles it is cut, and where it is looked at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from untaught.config import Settings
+from untaught.data.area import inspected
+from untaught.data.base import Dataset
+from untaught.engine.features import Layout
+from untaught.errors import ConfigError, ImageError
+from untaught.image import Area, Limits, Recipe, Tiling, probe, verify
+from untaught.method import Method, Stage
+from untaught.records import Sample
+
+ENOUGH = 1.25  # up to this many times the model's input, `auto` does not cut
+COLOURED = 16  # images whose mean colour fills what is not looked at
+
+Size = tuple[int, int]
+
+
+def frame(settings: Settings, method: Method, dataset: Dataset, samples: Sequence[Sample]) -> Recipe:
+    """The recipe of a training on `samples`.
+
+    Raises:
+        ConfigError: the images are too small for the tiles, or nothing is left to look at.
+        MaskError: a mask picture cannot be decoded.
+    """
+    side = method.config.image_size
+    limits = Limits(white=settings.white, max_pixels=settings.max_pixels, max_bytes=settings.max_bytes)
+    width, height, tiling, native = side, side, None, Counter[Size]()
+    if settings.tile is not None or settings.roi is not None or settings.ignore is not None:
+        native = native_sizes(dataset, samples, limits)
+    if settings.tile is not None:
+        width, height = usual(native)
+        tiling = plan(settings, side, (width, height))
+        width, height = (width, height) if tiling else (side, side)
+    recipe = Recipe(**limits.model_dump(), height=height, width=width, tiling=tiling)
+    only = next(iter(native)) if len(native) == 1 else None
+    inside = inspected(settings.roi, settings.ignore, (width, height), only)
+    if inside is None:
+        return recipe
+    return recipe.model_copy(update={"area": Area.of(inside, mean_colour(dataset, samples, recipe, inside))})
+
+
+def plan(settings: Settings, side: int, size: Size) -> Tiling | None:
+    """The tiling of pictures of `size` (width, height); None where `auto` finds them small enough to be shown whole.
+
+    Raises:
+        ConfigError: the pictures are smaller than a tile that was asked for.
+    """
+    if settings.tile == "auto" and (max(size) <= ENOUGH * side or min(size) < side):
+        return None
+    if min(size) < side:
+        raise ConfigError(
+            f"tiles of {side} px, while the images have {size[0]} x {size[1]} px",
+            "images at least as large as a tile",
+            f"--tile {min(size) // 32 * 32 or 32} or less, or train without --tile",
+        )
+    return Tiling(side=side, overlap=min(settings.overlap, side // 2))
+
+
+def native_sizes(dataset: Dataset, samples: Sequence[Sample], limits: Limits) -> Counter[Size]:
+    """Upright width and height of the images that can be read, and how many have them."""
+    sizes = Counter[Size]()
+    for sample in samples:
+        source = dataset.source(sample)
+        try:
+            header = verify(source, limits) if not isinstance(source, str | bytes) else probe(str(source), limits)
+        except ImageError:
+            continue  # the intake names it
+        sizes[header.size] += 1
+    return sizes
+
+
+def usual(sizes: Counter[Size]) -> Size:
+    """The median width and the median height."""
+    if not sizes:
+        raise ConfigError(
+            "none of the images can be read", "images that decode", "look at the data with `untaught doctor`"
+        )
+    every = np.array(list(sizes.elements()))
+    width, height = (int(value) for value in np.median(every, axis=0))
+    return width, height
+
+
+def mean_colour(
+    dataset: Dataset, samples: Sequence[Sample], recipe: Recipe, inside: np.ndarray
+) -> tuple[int, int, int]:
+    """The mean colour of what is looked at, so that no hard edge is painted beside it."""
+    seen = []
+    for sample in samples[:COLOURED]:
+        try:
+            seen.append(dataset.image(sample, recipe)[inside].mean(axis=0))
+        except ImageError:
+            continue  # the intake names it
+    red, green, blue = (int(value) for value in np.rint(np.mean(seen or [[128.0] * 3], axis=0)))
+    return red, green, blue
+
+
+def cost_of_tiles(recipe: Recipe, method: Method, images: int) -> str:
+    """What the tiles cost, in words."""
+    size = f"{recipe.width} x {recipe.height} px"
+    if recipe.tiling is None:
+        return f"images are shown whole, at {size}"
+    rows = images * recipe.tiles
+    kept = rows * row_bytes(method, next(iter(method.stages()))) / 2**30
+    scored = 4 * 3 * recipe.tiles * recipe.tiling.side**2 / 2**20
+    return (
+        f"images of {size} in {recipe.tiles} tiles of {recipe.tiling.side} px: {rows} tiles to learn from, "
+        f"{kept:.2f} GiB of features; {scored:.0f} MiB an image to inspect, without the network's own"
+    )
+
+
+@torch.no_grad()
+def row_bytes(method: Method, stage: Stage) -> int:
+    """Bytes of one cached row of a stage, from its shapes."""
+    side = method.config.image_size
+    image = torch.zeros(1, 3, side, side, device=next(method.parameters()).device)
+    method.eval()
+    kept = {} if stage.frozen is None else stage.frozen(image)
+    pixels = 3 * side**2 if stage.frozen is None or stage.image or stage.pairs is not None else 0
+    return stage.views * (pixels + sum(Layout.of(tensor, stage.half).bytes for tensor in kept.values()))
