@@ -5,6 +5,7 @@ RUN/weights.safetensors
 RUN/card.json          method, preset, recipe, data lists and hashes, calibration, metrics, versions, seed, machine
 RUN/log.jsonl          one line an epoch
 RUN/evaluation.json    the last evaluation: figures, curves, one row an image     RUN/gallery.npz   its pictures
+RUN/drawn.json         what the run finds of drawn defects
 RUN/report.html
 RUN/checkpoint/        only while training
 """
@@ -151,7 +152,14 @@ class Run:
 
     def evaluation(self) -> dict[str, Any] | None:
         """The last evaluation (`data`, `curves`, `rows`), or None before the first."""
-        path = self.folder / "evaluation.json"
+        return self._table("evaluation.json")
+
+    def drawn(self) -> dict[str, Any] | None:
+        """What the run finds of drawn defects (`data`, `images`, `side`, `rows`), or None where it was not asked."""
+        return self._table("drawn.json")
+
+    def _table(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
         return _parsed(path.read_text("utf-8"), path) if path.exists() else None
 
 

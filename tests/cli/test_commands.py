@@ -203,3 +203,12 @@ def test_list_tells_what_was_measured_and_invents_nothing():
     assert told == "1.4 M trained parameters, trained in 75 s on 178 images of bottle, 41 ms an image"
     assert cost(None) == "not measured yet"
     assert cost({"parameters": 2_000_000, "products": {"screw": {"images": 3}}}) == "2.0 M trained parameters"
+
+
+def test_drawn_defects_are_counted_and_reported_as_synthetic(run, copy):
+    code, answer, _ = run("anomalies", "detect", copy, "--draws", "2", "--set", "kinds={scar=1}", "--json")
+    assert code == 0
+    rows = json.loads(answer)["rows"]
+    assert rows
+    assert {row["kind"] for row in rows} == {"scar"}
+    assert "Drawn defects (synthetic)" in (copy / "report.html").read_text()

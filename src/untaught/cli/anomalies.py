@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from untaught.cli.console import Quiet, progress
+from untaught.cli.console import Json, Quiet, progress
 
 app = typer.Typer(help="Draw defects: look at them, or measure what a run detects.", no_args_is_help=True)
 
@@ -50,3 +51,38 @@ def preview(
     with replacing(out) as file:
         sheet.save(file, "PNG")
     typer.echo(out)
+
+
+@app.command()
+def detect(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    good: Annotated[
+        str | None, typer.Option(help="Data set with the run's held-out good images; default: what it was trained on.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, max=10_000, help="Defects of each size.")] = 40,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, such as contrast=[10,40] or kinds={scar=1}.")
+    ] = None,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Draw defects of several sizes on held-out good images, count how many a run rejects, and renew its report."""
+    from untaught.anomalies.settings import AnomalySettings
+    from untaught.config import parse_overrides, validate
+    from untaught.engine.drawn import detect_drawn
+    from untaught.report.drawn import drawn_lines
+    from untaught.report.evaluation import read_drawn
+    from untaught.report.page import write_report
+    from untaught.run import Run
+
+    settings = validate(AnomalySettings, parse_overrides(set_ or []))
+    opened = Run(run)
+    with progress(quiet or json_) as report:
+        detect_drawn(opened, good, settings=settings, draws=draws, report=report)
+    page = write_report([opened], run / "report.html")
+    drawn = read_drawn(opened)
+    if json_:
+        print(json.dumps(opened.drawn()))
+    elif drawn is not None:
+        typer.echo(drawn_lines(drawn))
+        typer.echo(page)

@@ -57,8 +57,8 @@ def calibrate(
     run.card.data.calibration = [FileRecord(name=name, sha256=told) for name, told in hashes.items()]
     run.card.metrics.clear()  # figures at the old threshold are no longer true
     run.save_card()
-    (run.folder / "evaluation.json").unlink(missing_ok=True)
-    (run.folder / "gallery.npz").unlink(missing_ok=True)
+    for name in ("evaluation.json", "gallery.npz", "drawn.json"):
+        (run.folder / name).unlink(missing_ok=True)
     return calibration
 
 

@@ -1,11 +1,12 @@
-"""Reading what an evaluation left in the run folder: `evaluation.json` and `gallery.npz`."""
+"""Reading what an evaluation left in the run folder: `evaluation.json`, `gallery.npz`, `drawn.json`."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from untaught.run import Run
 
 class _Read(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+R = TypeVar("R", bound=_Read)
 
 
 class Outline(_Read):
@@ -68,17 +72,46 @@ class Evaluation(_Read):
     rows: list[Row]
 
 
+class Drawing(_Read):
+    """One drawn defect; see `untaught.engine.drawn.Drawing`."""
+
+    image: str
+    kind: str
+    size: float = Field(gt=0, le=1)
+    reject: bool
+    marked: bool
+
+
+class Drawn(_Read):
+    """Defects drawn on so many held-out good images, whose shorter side has so many pixels where they were drawn."""
+
+    images: int
+    side: int
+    rows: list[Drawing]
+
+
 def read_evaluation(run: Run) -> Evaluation | None:
     """The last evaluation of a run, None before the first.
 
     Raises:
         RunError: the file is damaged.
     """
-    path = run.folder / "evaluation.json"
-    fix = "run `untaught evaluate` again"
+    return _understood(run.folder / "evaluation.json", run.evaluation, Evaluation, "run `untaught evaluate` again")
+
+
+def read_drawn(run: Run) -> Drawn | None:
+    """What a run found of drawn defects, None where it was not asked.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    return _understood(run.folder / "drawn.json", run.drawn, Drawn, "run `untaught anomalies detect` again")
+
+
+def _understood(path: Path, read: Callable[[], dict[str, Any] | None], kind: type[R], fix: str) -> R | None:
     try:
-        values = run.evaluation()
-        return None if values is None else Evaluation.model_validate(values)
+        values = read()
+        return None if values is None else kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

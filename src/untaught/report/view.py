@@ -10,6 +10,7 @@ from markupsafe import Markup
 from untaught.calibration import promise
 from untaught.records import Result
 from untaught.report import figures, tables, words
+from untaught.report.drawn import DrawnView, view_drawn
 from untaught.report.evaluation import Evaluation, read_evaluation
 from untaught.report.facts import Facts, run_facts, training_facts
 from untaught.report.gallery import Gallery, view_gallery
@@ -17,7 +18,10 @@ from untaught.run import Run
 
 Legend = Sequence[tuple[str, str]]
 NOT_EVALUATED = "Trained and calibrated, not evaluated yet."
-HOW_TO_EVALUATE = "To measure it on a test set: `untaught evaluate {} --data DIR`"
+HOW_TO_EVALUATE = (
+    "To measure it on a test set: `untaught evaluate {0} --data DIR`. "
+    "To see what it finds of drawn defects: `untaught anomalies detect {0}`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class RunView:
     histogram_legend: Legend
     calibration: Sequence[tuple[str, str]]
     measured: Measured | None
+    drawn: DrawnView | None
     training: Markup | None
     training_legend: Legend
     training_facts: Sequence[tuple[str, str]]
@@ -82,6 +87,7 @@ def view_run(run: Run, name: str, *, pictures: bool = True) -> RunView:
         histogram_legend=histogram_legend,
         calibration=_calibration(run, result),
         measured=_measured(run, result, evaluation, pictures) if result else None,
+        drawn=view_drawn(run) if pictures else None,
         training=figures.training(log),
         training_legend=[("c0", "training"), ("c1", "held-out good images")] if has_held_out else [("c0", "training")],
         training_facts=training_facts(card),

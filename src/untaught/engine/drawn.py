@@ -1,0 +1,131 @@
+"""What a run finds of drawn defects, size by size: for whoever has no real defect yet.
+
+Defects are drawn on the good images that set the threshold. On these, as they are, the false-reject rate is known;
+with a drawing on them they show how large, or how strong, something must be to be rejected.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from untaught.anomalies.base import Pair
+from untaught.anomalies.draw import Drawer
+from untaught.anomalies.settings import AnomalySettings
+from untaught.data.folder import open_dataset
+from untaught.engine.predict import Detector
+from untaught.engine.seed import derive
+from untaught.errors import DataError
+from untaught.files import write_text
+from untaught.progress import Progress, Report, silent
+from untaught.records import GOOD
+from untaught.run import Run
+
+SIZES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
+DRAWS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One drawn defect and what became of it.
+
+    `size` is the longest side that was asked for, as a share of the image's shorter side; `area` the share of the
+    image's pixels that were changed and `change` by how many grey levels of 255 on average. `reject` says that the
+    image was rejected, `marked` that a region shown to the user touches the defect.
+    """
+
+    image: str
+    kind: str
+    size: float
+    area: float
+    change: float
+    score: float
+    reject: bool
+    marked: bool
+
+
+def detect_drawn(
+    run: Run,
+    good: str | None = None,
+    *,
+    settings: AnomalySettings | None = None,
+    sizes: Sequence[float] = SIZES,
+    draws: int = DRAWS,
+    report: Report = silent,
+) -> list[Drawing]:
+    """Draw defects on the held-out good images of a run, inspect them, and keep the answers in its drawn.json.
+
+    Args:
+        run: a finished run.
+        good: data set that holds the held-out images, known by their hashes; default: what the run was trained on.
+        settings: what is drawn; its `size` and `clean` do not count.
+        sizes: longest sides, as shares of the image's shorter side.
+        draws: defects of each size.
+        report: told of the progress.
+
+    Raises:
+        DataError: none of the held-out images is there any more, or no defect could be drawn.
+    """
+    spec = run.card.data.spec if good is None else good
+    names, images = held_out(run, spec, draws)
+    settings = settings or AnomalySettings()
+    jobs = list(draw(images, settings, sizes, draws, run.card.seed))
+    area = run.card.recipe.area
+    if area is not None:  # what lies outside is not looked at
+        jobs = [job for job in jobs if area.inside[job[2].mask].mean() > 0.5]
+    if not jobs:
+        raise DataError(
+            f"none of {draws * len(sizes)} attempts gave a visible defect", "defects that show", "allow larger ones"
+        )
+    found = []
+    predictions = Detector(run).stream([pair.defect for _, _, pair in jobs])
+    for done, ((number, size, pair), prediction) in enumerate(zip(jobs, predictions, strict=True), 1):
+        marked = bool((prediction.map[pair.mask] > run.card.calibration.pixel.value).any())
+        change = np.abs(pair.defect[pair.mask].astype(np.int16) - pair.image[pair.mask]).max(axis=1).mean()
+        found.append(
+            Drawing(
+                names[number], pair.kind, size, float(pair.mask.mean()), round(float(change), 1), prediction.score,
+                prediction.reject, marked,
+            )
+        )  # fmt: skip
+        report(Progress("inspect drawn defects", done, len(jobs)))
+    table = {"data": spec, "images": len(images), "side": min(images[0].shape[:2]), "rows": list(map(asdict, found))}
+    write_text(run.folder / "drawn.json", json.dumps(table))
+    return found
+
+
+def held_out(run: Run, spec: str, most: int) -> tuple[list[str], list[NDArray[np.uint8]]]:
+    """Names and pixels (h, w, 3) of at most so many of the good images that set the run's threshold.
+
+    Raises:
+        DataError: none is there.
+        ImageError: one does not decode.
+    """
+    dataset, wanted = open_dataset(spec), {item.sha256 for item in run.card.data.calibration}
+    samples = [sample for sample in dataset.samples if not sample.defective]
+    chosen = [sample for sample in samples if dataset.fingerprint(sample) in wanted][:most]
+    if not chosen:
+        raise DataError(
+            f"{spec} holds none of the {len(wanted)} good images that set the threshold of {run.folder}",
+            "these images, unchanged",
+            "name the folder they are in with --good",
+        )
+    return [sample.name for sample in chosen], [dataset.image(sample, run.card.recipe) for sample in chosen]
+
+
+def draw(
+    images: Sequence[NDArray[np.uint8]], settings: AnomalySettings, sizes: Sequence[float], draws: int, seed: int
+) -> Iterator[tuple[int, float, Pair]]:
+    """Number of the image, size and pair; images take turns, and draws that show nothing are left out."""
+    for size in sizes:
+        drawer = Drawer(settings.model_copy(update={"size": (size, size), "clean": 0.0}))
+        for turn in range(draws):
+            number = turn % len(images)
+            rng = np.random.default_rng(derive(seed, "drawn", f"{size:g}", turn))
+            pair = drawer(images[number], rng, images)
+            if pair.kind != GOOD:
+                yield number, size, pair

@@ -1,0 +1,116 @@
+"""What the report shows of drawn defects: always marked as synthetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from untaught.metrics.wilson import wilson
+from untaught.report.evaluation import Drawing, Drawn, read_drawn
+from untaught.report.figures import share_bar
+from untaught.report.svg import Axis, Plot
+from untaught.report.tables import Cell, Table
+from untaught.report.words import NARROW, UNBROKEN, counted, interval, percent, plural
+from untaught.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnView:
+    """A sentence, the detection rate by size as a curve and a table, and a table by kind."""
+
+    lead: str
+    curve: Markup
+    sizes: Table
+    kinds: Table
+
+
+def view_drawn(run: Run) -> DrawnView | None:
+    """The section on drawn defects; None where none were inspected.
+
+    Raises:
+        RunError: drawn.json is damaged.
+    """
+    drawn = read_drawn(run)
+    if drawn is None or not drawn.rows:
+        return None
+    return DrawnView(
+        f"Synthetic: {plural(len(drawn.rows), 'defect')} drawn on {plural(drawn.images, 'held-out good image')} and "
+        "inspected at the calibrated threshold. It tells how large something must be to be seen, not how many real "
+        "defects will be found.",
+        curve(drawn.rows),
+        sizes_table(drawn),
+        kinds_table(drawn.rows),
+    )
+
+
+def by_size(rows: Iterable[Drawing]) -> list[tuple[float, list[Drawing]]]:
+    """The drawings of each size, the smallest first."""
+    groups: dict[float, list[Drawing]] = {}
+    for row in rows:
+        groups.setdefault(row.size, []).append(row)
+    return sorted(groups.items())
+
+
+def curve(rows: Sequence[Drawing]) -> Markup:
+    """Share of drawn defects that are rejected, over their size."""
+    points = [(size, rejected(part) / len(part)) for size, part in by_size(rows)]
+    low, high = points[0][0], points[-1][0]
+    x = Axis("longest side, share of the image's shorter side", low / 1.2, min(1.2, high * 1.2), log=True, percent=True)
+    plot = Plot(
+        x,
+        Axis("drawn defects rejected (synthetic)", 0, 1, percent=True),
+        f"Synthetic: from {percent(points[0][1])} of defects of {percent(low)} to {percent(points[-1][1])} of defects "
+        f"of {percent(high)} of the image's side are rejected.",
+    )
+    plot.line(points, "c0")
+    for (size, rate), (_, part) in zip(points, by_size(rows), strict=True):
+        plot.dot((size, rate), "c0", f"{percent(size)}: {counted(rate, len(part))} rejected")
+    return plot.draw()
+
+
+def sizes_table(drawn: Drawn) -> Table:
+    """One row a size: how many were rejected, and at how many a region was drawn."""
+    head = ("Longest side", "Of the side", "Rejected", "Rate", "Marked in place")
+    return Table(
+        head,
+        [
+            [Cell(f"{size * drawn.side:.0f}{NARROW}px of {drawn.side}"), Cell(percent(size, 0)), *_cells(part)]
+            for size, part in by_size(drawn.rows)
+        ],
+    )
+
+
+def kinds_table(rows: Sequence[Drawing]) -> Table:
+    """One row a kind over all sizes, the least found first."""
+    groups = {kind: [row for row in rows if row.kind == kind] for kind in sorted({row.kind for row in rows})}
+    order = sorted(groups.items(), key=lambda item: rejected(item[1]) / len(item[1]))
+    return Table(
+        ("Kind, all sizes", "Rejected", "Rate", "Marked in place"),
+        [[Cell(kind), *_cells(part)] for kind, part in order],
+    )
+
+
+def rejected(rows: Sequence[Drawing]) -> int:
+    """How many were rejected."""
+    return sum(row.reject for row in rows)
+
+
+def _cells(part: Sequence[Drawing]) -> list[Cell]:
+    count, rate, marked = rejected(part), rejected(part) / len(part), sum(row.marked for row in part)
+    return [
+        Cell(counted(rate, len(part)), bar=share_bar(rate)),
+        Cell(percent(rate), note=interval(wilson(count, len(part)))),
+        Cell(counted(marked / len(part), len(part))),
+    ]
+
+
+def drawn_lines(drawn: Drawn) -> str:
+    """The same by size as lines of plain ASCII, for a terminal."""
+    lines = ["Synthetic: drawn defects at the calibrated threshold", f"{'longest side':>14}  {'rejected':>10}  marked"]
+    for size, part in by_size(drawn.rows):
+        marked = sum(row.marked for row in part)
+        side = f"{size * drawn.side:.0f} px ({size:.0%})"
+        lines.append(f"{side:>14}  {f'{rejected(part)} of {len(part)}':>10}  {marked} of {len(part)}")
+    return "\n".join(lines).replace(NARROW, " ").replace(UNBROKEN, " ")

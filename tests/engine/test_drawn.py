@@ -1,0 +1,97 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from untaught.anomalies.settings import AnomalySettings
+from untaught.engine.drawn import detect_drawn, draw, held_out
+from untaught.errors import DataError, RunError
+from untaught.report.drawn import view_drawn
+from untaught.report.evaluation import read_drawn
+from untaught.run import Run
+
+SIZES = (0.05, 0.6)
+
+
+@pytest.fixture(scope="module")
+def drawn(run_folder, tmp_path_factory):
+    """A copy of the run, and what it finds of drawn defects."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("drawn") / "run"
+    shutil.copytree(run_folder, folder)
+    run = Run(folder)
+    return run, detect_drawn(run, sizes=SIZES, draws=12)
+
+
+def test_the_file_tells_what_was_returned(drawn):
+    run, rows = drawn
+    table = json.loads((run.folder / "drawn.json").read_text())
+    assert table["rows"] == [asdict(row) for row in rows]
+    assert table["side"] == run.card.recipe.height
+    assert 1 <= table["images"] <= 12
+
+
+def test_verdicts_are_those_of_the_threshold_and_only_held_out_images_are_drawn_on(drawn):
+    run, rows = drawn
+    calibration = run.card.calibration
+    assert [row.reject for row in rows] == [row.score > calibration.image.value for row in rows]
+    assert {row.image for row in rows} <= {item.name for item in run.card.data.calibration}
+    assert all(row.change > 0 and 0 < row.area < 0.5 for row in rows)
+
+
+def test_larger_and_stronger_defects_are_found_more_often(drawn):
+    run, rows = drawn
+    assert {row.size for row in rows} == set(SIZES)
+    small, large = ([row.score for row in rows if row.size == size] for size in SIZES)
+    assert np.mean(large) > np.mean(small)
+
+
+def test_the_same_again(drawn):
+    run, rows = drawn
+    assert detect_drawn(run, sizes=SIZES, draws=12) == rows
+
+
+def test_the_report_shows_them_as_synthetic(drawn):
+    view = view_drawn(drawn[0])
+    assert view.lead.startswith("Synthetic: ")
+    assert "synthetic" in view.curve
+    assert [row[1].text for row in view.sizes.rows] == ["5\u202f%", "60\u202f%"]
+
+
+def test_sizes_are_those_asked_for():
+    images = [np.full((64, 96, 3), value, np.uint8) for value in (60, 120)]
+    settings = AnomalySettings(kinds={"perlin": 1.0})
+    for number, size, pair in draw(images, settings, (0.25, 0.5), 6, seed=0):
+        assert np.array_equal(pair.image, images[number])
+        extent = max(np.ptp(np.flatnonzero(pair.mask.any(axis))) for axis in (0, 1)) + 1
+        assert extent <= size * 64
+
+
+def test_a_new_calibration_makes_them_untrue(drawn, product, tmp_path):
+    import shutil
+
+    from untaught.engine.calibrate import calibrate
+
+    folder = tmp_path / "run"
+    shutil.copytree(drawn[0].folder, folder)
+    good = tmp_path / "good"
+    shutil.copytree(product / "test" / "good", good)
+    calibrate(Run(folder), str(good))
+    assert Run(folder).drawn() is None
+    with pytest.raises(DataError, match="none of the 8 good images"):
+        held_out(Run(folder), str(product / "train"), 4)
+    names, images = held_out(Run(folder), str(good), 4)
+    assert len(names) == len(images) == 4
+
+
+def test_a_damaged_file_is_named(drawn, tmp_path):
+    run = Run(drawn[0].folder)
+    run.folder = tmp_path
+    (tmp_path / "drawn.json").write_text('{"images": 3, "side": 64, "rows": [{"size": 2}]}')
+    with pytest.raises(RunError, match=r"rows\.0\.\w+. is damaged"):
+        read_drawn(run)
+    (tmp_path / "drawn.json").write_text("{")
+    with pytest.raises(RunError, match=r"drawn\.json"):
+        read_drawn(run)
