@@ -42,7 +42,7 @@ def test_verdicts_are_those_of_the_threshold_and_only_held_out_images_are_drawn_
 
 
 def test_larger_and_stronger_defects_are_found_more_often(drawn):
-    run, rows = drawn
+    rows = drawn[1]
     assert {row.size for row in rows} == set(SIZES)
     small, large = ([row.score for row in rows if row.size == size] for size in SIZES)
     assert np.mean(large) > np.mean(small)
