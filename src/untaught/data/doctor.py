@@ -11,10 +11,12 @@ from untaught.data.base import Dataset, FileDataset
 from untaught.data.diagnosis import Diagnosis, Finding, Severity
 from untaught.data.likeness import near_pairs
 from untaught.data.look import Look, look_at
+from untaught.data.motion import estimate
 from untaught.data.split import LEAST
 from untaught.image import Header, Limits, in_order
 
 FEW_GOOD = 50
+FAR, TURNED = 0.08, 10.0  # share of the picture, degrees: beyond, a fixed place of things is not to be relied on
 _ORDER = ("error", "warning", "info")
 
 
@@ -37,7 +39,14 @@ def examine(
         looks.append(look)
         if progress:
             progress(len(looks), len(dataset.samples))
-    findings = [*_images(looks, limits), *_copies(looks), *_likenesses(looks), *_masks(dataset, looks), *_counts(looks)]
+    findings = [
+        *_images(looks, limits),
+        *_copies(looks),
+        *_likenesses(looks),
+        *_motion(looks),
+        *_masks(dataset, looks),
+        *_counts(looks),
+    ]
     headers = [look.header for look in looks if look.header]
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for look in looks:
@@ -122,6 +131,24 @@ def _likenesses(looks: Sequence[Look]) -> Iterator[Finding]:
     found = [(seen[i], seen[j]) for i, j in pairs if seen[i].digest != seen[j].digest]
     yield from _same("warning", "near-leak", [pair for pair in found if pair[0].sample.split != pair[1].sample.split])
     yield from _same("warning", "near-copy", [pair for pair in found if pair[0].sample.split == pair[1].sample.split])
+
+
+def _motion(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Parts that lie now here and now there; of images of several sizes nothing is said."""
+    seen = [look for look in looks if look.pose is not None and not look.plain]
+    if len({look.header.size for look in seen if look.header}) != 1:
+        return
+    found = estimate(np.stack([look.pose for look in seen if look.pose is not None]))
+    if found is None or (found.shift <= FAR and found.angle <= TURNED):
+        return
+    yield Finding(
+        severity="warning",
+        code="moving-parts",
+        what=f"parts do not lie still: shifted by up to {found.shift:.0%} of the picture and turned by up to "
+        f"{found.angle:.0f} degrees against the usual one (19 of 20 parts lie within)",
+        fix="a fixture makes every method surer; else take good images of every position there is, and no method that "
+        "remembers where things belong (each method's page in docs/methods says)",
+    )
 
 
 _SAME = {

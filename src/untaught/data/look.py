@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from untaught.data import motion
 from untaught.data.base import Dataset
 from untaught.data.likeness import thumbnail
 from untaught.errors import ImageError, MaskError
@@ -24,13 +25,15 @@ class Look:
 
     `digest` is of the decoded pixels, so that it is the same for a picture saved in another lossless format;
     `plain` means one-coloured but for noise; `peak` is the largest value of a 16-bit image before scaling.
-    `reason` and `mask_reason` say why the file cannot be used, and are empty where it can.
+    `pose` is what `untaught.data.motion` compares, kept of good training images. `reason` and `mask_reason` say why the
+    file cannot be used, and are empty where it can.
     """
 
     sample: Sample
     header: Header | None = None
     digest: str = ""
     thumbnail: NDArray[np.float16] | None = None
+    pose: NDArray[np.float16] | None = None
     plain: bool = False
     peak: int | None = None
     reason: str = ""
@@ -59,7 +62,9 @@ def look_at(dataset: Dataset, sample: Sample, limits: Limits) -> Look:
 def _seen(sample: Sample, picture: Picture) -> Look:
     image, small = picture.image, thumbnail(picture.image)
     digest = hashlib.blake2b(f"{image.mode}{image.size}".encode() + image.tobytes(), digest_size=20).hexdigest()
-    return Look(sample, picture.header, digest, small, _plain(image, small), _peak(picture))
+    learned = sample.split == "train" and not sample.defective
+    pose = motion.picture(image) if learned else None
+    return Look(sample, picture.header, digest, small, pose, _plain(image, small), _peak(picture))
 
 
 def _plain(image: Image.Image, small: NDArray[np.float16]) -> bool:
