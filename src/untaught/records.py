@@ -18,7 +18,8 @@ class Sample:
     """One image of a data set.
 
     `name` is unique within its data set and stable (a path relative to its root, with forward slashes);
-    `path` is None where the image is drawn in memory. `kind` is "good" or the name of the defect.
+    `path` is None where the image is drawn in memory. `kind` is "good" or the name of the defect. `product` is empty
+    where the data set holds one product only.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Sample:
     kind: str = GOOD
     path: Path | None = None
     mask_path: Path | None = None
+    product: str = ""
 
     @property
     def defective(self) -> bool:
@@ -87,7 +89,8 @@ class Prediction:
 
     `p_value` is the share of good parts that score at least this high, as bounded by the calibration images;
     `map` is (height, width) float32 at the model's input size; `size` is (width, height) of the inspected image;
-    `seconds` is the wall time from source to verdict.
+    `seconds` is the wall time from source to verdict; `product` is the one whose calibration judged, empty where all
+    products' together did.
     """
 
     name: str
@@ -98,6 +101,7 @@ class Prediction:
     map: NDArray[np.float32]
     regions: tuple[Region, ...] = ()
     seconds: float = 0.0
+    product: str = ""
 
     @property
     def verdict(self) -> str:
@@ -107,7 +111,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Figures of one group of test images (all of them, or one kind of defect beside all good ones).
+    """Figures of one group of test images: all of them, one product, or one kind of defect beside all good ones.
 
     Rates are fractions; a figure that cannot be computed (no defects, no masks) is None, never a made-up number.
     Intervals are Wilson 95 % (low, high).
@@ -131,3 +135,4 @@ class Result:
     threshold: float | None = None
     seconds_per_image: float | None = None
     kinds: dict[str, Result] = field(default_factory=dict)
+    products: dict[str, Result] = field(default_factory=dict)

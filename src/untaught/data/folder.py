@@ -16,13 +16,14 @@ hash of the name, is kept for the test.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from untaught.data import btad, mtd, mvtec, visa
 from untaught.data.base import Dataset, FileDataset, train_good
 from untaught.data.listing import entries, folders, images, is_folder, is_image
+from untaught.data.products import combine
 from untaught.data.split import hold_out
 from untaught.data.toy import Toy
 from untaught.errors import DataError
@@ -47,14 +48,18 @@ class _Layout(Protocol):
 LAYOUTS: tuple[_Layout, ...] = (mvtec, btad, visa, mtd)
 
 
-def open_dataset(spec: str | Path) -> Dataset:
+def open_dataset(spec: str | Path | Sequence[str | Path]) -> Dataset:
     """The data set in a folder, of whatever layout; `toy` or `toy:SEED` is the drawn one.
 
-    Layouts are tried in this order: MVTec AD, BTAD, VisA, Magnetic Tile Defects, any folder.
+    Layouts are tried in this order: MVTec AD, BTAD, VisA, Magnetic Tile Defects, any folder. A folder of such folders,
+    and several specs, are several products side by side (`untaught.data.products`).
 
     Raises:
         DataError: There is no such folder, nothing in it is understood, or it holds no good images.
     """
+    if not isinstance(spec, str | Path):
+        opened = [open_dataset(one) for one in spec]
+        return opened[0] if len(opened) == 1 else combine(opened)
     word, _, seed = str(spec).partition(":")
     if word == "toy" and isinstance(spec, str):
         if seed and not seed.isdecimal():
@@ -66,17 +71,18 @@ def open_dataset(spec: str | Path) -> Dataset:
         raise DataError(f"{root}: {came}", "a folder of images, or toy", "check the path")
     layout = next((layout for layout in LAYOUTS if layout.matches(root)), None)
     if layout is None and not matches(root):
-        raise _not_understood(root)
+        inside = [home for home in folders(root) if any(one.matches(home) for one in LAYOUTS) or _good_folders(home)]
+        if len(inside) < 2:
+            raise _not_understood(root, inside)
+        return combine([open_dataset(folder) for folder in inside], root)
     dataset = layout.read(root) if layout else read(root)
     train_good(dataset)
     return dataset
 
 
-def _not_understood(root: Path) -> DataError:
-    inside = [f for f in folders(root) if any(layout.matches(f) for layout in LAYOUTS) or _good_folders(f)]
+def _not_understood(root: Path, inside: list[Path]) -> DataError:
     if inside:
-        names = ", ".join(folder.name for folder in inside)
-        return DataError(f"{root}: holds several data sets ({names})", "one", f"name one, for instance {inside[0]}")
+        return DataError(f"{root}: holds one data set ({inside[0].name})", "its own folder", f"name {inside[0]}")
     return DataError(
         f"{root}: {'no images of good parts found' if entries(root) else 'an empty folder'}",
         "a folder `good` and, to evaluate, defective images in folders beside it; the layout of MVTec AD, VisA, BTAD "

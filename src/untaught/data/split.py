@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from untaught.errors import DataError
@@ -68,6 +68,30 @@ def sizes(n: int) -> tuple[int, int]:
     if n < 10:
         return 1, 1
     return max(2, n // 20), max(math.ceil(n / 10), min(20, n // 5))
+
+
+def split_products(products: Mapping[str, str], seed: int = 0) -> GoodSplit:
+    """Divide the good training images of several products, each by itself.
+
+    So every product is present in every part, and is divided as it would be alone.
+
+    Args:
+        products: name of each image -> its product; the name begins with the product where there is one.
+        seed: of the split.
+
+    Raises:
+        DataError: a product has fewer than four images.
+    """
+    parts: GoodSplit = GoodSplit((), (), ())
+    for product in sorted(set(products.values())):
+        start = f"{product}/" if product else ""
+        own = [name.removeprefix(start) for name, its in products.items() if its == product]
+        try:
+            split = split_good(own, seed)
+        except DataError as error:
+            raise DataError(f"{product}: {error.came}", error.expected, error.fix) if product else error from None
+        parts = GoodSplit(*(kept + tuple(start + name for name in new) for kept, new in zip(parts, split, strict=True)))
+    return parts
 
 
 def split_good(names: Sequence[str], seed: int = 0) -> GoodSplit:
