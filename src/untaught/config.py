@@ -44,7 +44,9 @@ class Settings(Frozen):
     """What a training run was asked to do. Method settings are kept under `model`, validated by the method itself."""
 
     method: str = Field(description="name of the method: see `untaught list`")
-    data: str = Field(description="data set: a folder, or `toy`")
+    data: str | tuple[str, ...] = Field(
+        description="data set: a folder, or `toy`; a folder of products or several data sets make one model for all"
+    )
     preset: str = Field(default="lite", description="named set of method settings: `lite` (two cores) or `paper`")
     image_size: int | None = Field(
         default=None, ge=32, le=4096, description="side of the square input in pixels; default: the preset's"

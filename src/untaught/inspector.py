@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from untaught.calibration import Calibration, p_values
-from untaught.errors import ImageError
+from untaught.errors import ConfigError, ImageError
 from untaught.image import Recipe, Source, in_order, read_with_size
 from untaught.image.tiles import cut, join
 from untaught.records import Prediction, ScoreMap
@@ -58,12 +58,17 @@ def score_image(score: Scorer, inputs: Inputs, recipe: Recipe) -> ScoreMap:
 
 
 class Decoded(NamedTuple):
-    """An image ready for the scorer; `size` is (width, height) of the original, `seconds` what decoding took."""
+    """An image ready for the scorer.
+
+    `size` is (width, height) of the original, `seconds` what decoding took, `product` whose calibration judges, empty
+    for that of all products together.
+    """
 
     name: str
     inputs: Inputs
     size: tuple[int, int]
     seconds: float
+    product: str = ""
 
 
 class Scored(NamedTuple):
@@ -81,46 +86,77 @@ class Inspector:
         recipe: how images are decoded and resized.
         calibration: what is known of the scores of good parts.
         score: computes map and score.
+        products: the same for each product, where there are several; then `calibration` is that of all together.
     """
 
-    def __init__(self, recipe: Recipe, calibration: Calibration, score: Scorer) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        calibration: Calibration,
+        score: Scorer,
+        products: Mapping[str, Calibration] | None = None,
+    ) -> None:
         self.recipe, self.calibration, self.score = recipe, calibration, score
+        self.products = dict(products or {})
 
     @overload
-    def inspect(self, source: list[Source]) -> list[Prediction]: ...
+    def inspect(self, source: list[Source], product: str = "") -> list[Prediction]: ...
     @overload
-    def inspect(self, source: Source) -> Prediction: ...
+    def inspect(self, source: Source, product: str = "") -> Prediction: ...
 
-    def inspect(self, source: Source | list[Source]) -> Prediction | list[Prediction]:
+    def inspect(self, source: Source | list[Source], product: str = "") -> Prediction | list[Prediction]:
         """Inspect one image or a list of images.
 
         Args:
             source: a path, the bytes of a file, an array (h, w), (h, w, 3) or (h, w, 4) of uint8 or uint16, a PIL
                 image, or a list of these.
+            product: which of the products the model was trained on it shows, so that its own thresholds judge;
+                without it those of all products together do.
 
         Returns:
             A prediction, or a list of them in the same order.
 
         Raises:
+            ConfigError: there is no such product.
             ImageError: a source is not an image that can be decoded.
         """
         if isinstance(source, list):
-            return list(self.stream(source))
-        return self._judge(self._score(self._decode(source)))
+            return list(self.stream(source, products=repeat(product)))
+        return self._judge(self._score(self._decode(source, "", product)))
 
-    def stream(self, sources: Iterable[Source], names: Iterable[str] | None = None) -> Iterator[Prediction]:
+    def calibration_of(self, product: str) -> Calibration:
+        """What is known of good parts of a product; of all together where it is empty.
+
+        Raises:
+            ConfigError: there is no such product.
+        """
+        if product and product not in self.products:
+            known = ", ".join(self.products)
+            expected = f"one of {known}" if known else "none: this model was trained on one product"
+            raise ConfigError(f"the product {product!r} is not known", expected, "correct the name, or leave it out")
+        return self.products[product] if product else self.calibration
+
+    def stream(
+        self,
+        sources: Iterable[Source],
+        names: Iterable[str] | None = None,
+        products: Iterable[str] | None = None,
+    ) -> Iterator[Prediction]:
         """Inspect many images in order, `names` in place of their own in the answers; raises as `inspect` does."""
-        for answer in self.stream_all(sources, names):
+        for answer in self.stream_all(sources, names, products):
             if isinstance(answer, ImageError):
                 raise answer
             yield answer
 
     def stream_all(
-        self, sources: Iterable[Source], names: Iterable[str] | None = None
+        self,
+        sources: Iterable[Source],
+        names: Iterable[str] | None = None,
+        products: Iterable[str] | None = None,
     ) -> Iterator[Prediction | ImageError]:
         """As `stream`, but an image that does not decode gives its error in place of a prediction."""
 
-        def decode(item: tuple[Source, str]) -> Decoded | ImageError:
+        def decode(item: tuple[Source, str, str]) -> Decoded | ImageError:
             try:
                 return self._decode(*item)
             except ImageError as error:
@@ -129,15 +165,18 @@ class Inspector:
         def judge(scored: Scored | ImageError) -> Prediction | ImageError:
             return scored if isinstance(scored, ImageError) else self._judge(scored)
 
-        decoded = in_order(decode, zip(sources, repeat("") if names is None else names, strict=False))
+        named = repeat("") if names is None else names
+        known = repeat("") if products is None else products
+        decoded = in_order(decode, zip(sources, named, known, strict=False))
         scored = (image if isinstance(image, ImageError) else self._score(image) for image in decoded)
         yield from in_order(judge, scored, workers=1)
 
-    def _decode(self, source: Source, name: str = "") -> Decoded:
+    def _decode(self, source: Source, name: str = "", product: str = "") -> Decoded:
+        self.calibration_of(product)
         started = time.perf_counter()
         pixels, size = read_with_size(source, self.recipe)
         name = name or (str(source) if isinstance(source, str | Path) else "")
-        return Decoded(name, {"image": pixels}, size, time.perf_counter() - started)
+        return Decoded(name, {"image": pixels}, size, time.perf_counter() - started, product)
 
     def _score(self, image: Decoded) -> Scored:
         started = time.perf_counter()
@@ -146,7 +185,8 @@ class Inspector:
 
     def _judge(self, scored: Scored) -> Prediction:
         started = time.perf_counter()
-        (image, says, seconds), known = scored, self.calibration
+        image, says, seconds = scored
+        known = self.calibration_of(image.product)
         return Prediction(
             name=image.name,
             score=says.score,
@@ -156,4 +196,5 @@ class Inspector:
             map=says.map,
             regions=find_regions(says.map, known.pixel.value, image.size),
             seconds=seconds + time.perf_counter() - started,
+            product=image.product,
         )

@@ -89,7 +89,10 @@ class Card(_Part):
     backbone: WeightsRecord
     weights: WeightsRecord
     training: TrainingRecord
-    calibration: Calibration
+    calibration: Calibration = Field(description="of all products together where there are several")
+    products: dict[str, Calibration] = Field(
+        default_factory=dict, description="of each product where there are several"
+    )
     metrics: dict[str, Result] = Field(default_factory=dict, description="results by data set")
     versions: dict[str, str] = Field(default_factory=dict)
     machine: dict[str, str] = Field(default_factory=dict)

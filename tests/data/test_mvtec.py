@@ -79,8 +79,13 @@ def test_without_good_images(put, tmp_path):
         open_dataset(tmp_path)
 
 
-def test_a_folder_of_products_names_them(put, tmp_path):
+def test_a_folder_of_products_is_read_as_all_of_them(put, tmp_path):
     put("bottle/train/good/0.png")
     put("screw/train/good/0.png")
-    with pytest.raises(DataError, match=r"several data sets \(bottle, screw\).*for instance"):
+    assert list(open_dataset(tmp_path).parts) == ["bottle", "screw"]
+
+
+def test_a_folder_around_one_product_names_it(put, tmp_path):
+    put("bottle/train/good/0.png")
+    with pytest.raises(DataError, match=r"one data set \(bottle\).*name .*bottle"):
         open_dataset(tmp_path)

@@ -14,10 +14,13 @@ from untaught.cli.console import Json, Quiet, progress
 
 def calibrate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    good: Annotated[str, typer.Option(help="Folder of good images that were not trained on.")],
+    good: Annotated[
+        list[str], typer.Option(help="Folder of good images that were not trained on; may be repeated, for products.")
+    ],
     false_reject: Annotated[
         float | None, typer.Option(help="Wanted share of rejected good parts; default: the run's.")
     ] = None,
+    product: Annotated[str, typer.Option(help="Product they show, where the run was trained on several.")] = "",
     tail: Annotated[bool, typer.Option("--tail", help="Extrapolate by a tail fit where images are too few.")] = False,
     quiet: Quiet = False,
     json_: Json = False,
@@ -29,7 +32,9 @@ def calibrate(
     from untaught.run import Run
 
     with progress(quiet or json_) as report:
-        calibration = calibrate_run(Run(run), good, false_reject, "tail" if tail else None, report=report)
+        calibration = calibrate_run(
+            Run(run), good, false_reject, "tail" if tail else None, product=product, report=report
+        )
     write_report([Run(run)], run / "report.html")
     if json_:
         print(json.dumps(asdict(calibration)))

@@ -15,7 +15,7 @@ SHOWN = 10
 
 
 def doctor(
-    data: Annotated[str, typer.Argument(help="Data set: a folder, or `toy`.")],
+    data: Annotated[list[str], typer.Argument(help="Data sets: a folder, a folder of products, or `toy`.")],
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
@@ -34,8 +34,11 @@ def doctor(
 def as_text(diagnosis: Diagnosis) -> str:
     """A diagnosis for people."""
     lines = [f"{diagnosis.name}: {diagnosis.layout}"]
-    for split, kinds in diagnosis.counts.items():
-        lines.append(f"  {split}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+    for product, counts in (diagnosis.products or {"": diagnosis.counts}).items():
+        lines += [f"  {product}"] if product else []
+        for split, kinds in counts.items():
+            told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+            lines.append(f"  {'  ' * bool(product)}{split}: {told}")
     lines.append(f"  masks: {diagnosis.masks}")
     lines.append("  sizes: " + _histogram(diagnosis.sizes))
     lines.append("  formats: " + _histogram(diagnosis.formats))

@@ -13,7 +13,7 @@ from untaught.cli.console import Json, Quiet, progress
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    data: Annotated[str, typer.Option(help="Data set whose test split is measured.")],
+    data: Annotated[list[str], typer.Option(help="Data set whose test split is measured; may be repeated.")],
     limit: Annotated[float, typer.Option(help="False-positive rate up to which AUPRO integrates.")] = 0.3,
     quiet: Quiet = False,
     json_: Json = False,
@@ -27,7 +27,7 @@ def evaluate(
 
     opened = Run(run)
     with progress(quiet or json_) as report:
-        result = evaluate_run(opened, data, limit=limit, report=report)
+        result = evaluate_run(opened, data[0] if len(data) == 1 else data, limit=limit, report=report)
     page = write_report([Run(run)], run / "report.html")
     if json_:
         print(json.dumps(to_json(result)))

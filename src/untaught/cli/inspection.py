@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from untaught.cli.console import Json, Quiet, progress, remark
 from untaught.errors import DataError, UntaughtError
 
 if TYPE_CHECKING:
+    from untaught.image import Recipe
     from untaught.records import Prediction
 
 
@@ -22,6 +24,9 @@ def inspect_images(
     out: Annotated[Path | None, typer.Option(help="Folder for overlays and results.jsonl.")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="File for one JSON line an image.")] = None,
     overlays: Annotated[bool, typer.Option("--overlays", help="Write an overlay PNG an image into --out.")] = False,
+    product: Annotated[
+        str, typer.Option(help="Product the images show, where the run was trained on several; default: any of them.")
+    ] = "",
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
@@ -37,14 +42,17 @@ def inspect_images(
     from untaught.progress import Progress
 
     detector = Detector(run)
+    pixel = detector.calibration_of(product).pixel.value
     rows, broken = [], 0
     with progress(quiet or json_) as report:
-        for number, (path, answer) in enumerate(zip(files, detector.stream_all(files), strict=True)):
+        for number, (path, answer) in enumerate(
+            zip(files, detector.stream_all(files, products=repeat(product)), strict=True)
+        ):
             rows.append(row := as_row(path, answer))
             if isinstance(answer, UntaughtError):
                 broken += 1
             elif overlays and out is not None:
-                write_overlay(detector.run, path, answer, out / f"{number:05d}_{path.stem}.png")
+                write_overlay(detector.recipe, pixel, path, answer, out / f"{number:05d}_{path.stem}.png")
             if not json_:
                 typer.echo(as_line(row))
             report(Progress("inspect", number + 1, len(files)))
@@ -89,7 +97,7 @@ def as_row(path: Path, answer: Prediction | UntaughtError) -> dict[str, Any]:
 
     if isinstance(answer, UntaughtError):
         return {"name": str(path), "error": str(answer)}
-    return {
+    return ({"product": answer.product} if answer.product else {}) | {
         "name": str(path),
         "score": answer.score,
         "p_value": answer.p_value,
@@ -107,7 +115,7 @@ def as_line(row: dict[str, Any]) -> str:
     return f"{row['verdict']:7} {figures}  {row['seconds'] * 1000:5.0f} ms  {row['name']}"
 
 
-def write_overlay(run: Any, path: Path, answer: Prediction, target: Path) -> None:
+def write_overlay(recipe: Recipe, threshold: float, path: Path, answer: Prediction, target: Path) -> None:
     """Write the inspected image with heat map and contours."""
     from PIL import Image
 
@@ -116,9 +124,8 @@ def write_overlay(run: Any, path: Path, answer: Prediction, target: Path) -> Non
     from untaught.regions import outlines_of
     from untaught.render import overlay
 
-    area = run.card.recipe.area
+    area = recipe.area
     bounds = [] if area is None else outlines_of(area.inside, answer.size)
-    pixel = run.card.calibration.pixel.value
-    picture = overlay(decode(path, run.card.recipe), answer.map, pixel, answer.regions, bounds)
+    picture = overlay(decode(path, recipe), answer.map, threshold, answer.regions, bounds)
     with replacing(target) as file:
         Image.fromarray(picture).save(file, format="PNG")

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 def train(
     method: Annotated[str, typer.Argument(help="Method: see `untaught list`.")],
-    data: Annotated[str, typer.Option(help="Folder with good images, or `toy` for a product drawn in memory.")],
+    data: Annotated[
+        list[str],
+        typer.Option(
+            help="Folder with good images, a folder of products, or `toy` for a product drawn in memory; "
+            "given several times, one model for all."
+        ),
+    ],
     preset: Annotated[
         str, typer.Option(help="Named settings: `lite` for two cores, `paper` for the paper's.")
     ] = "lite",
@@ -52,7 +58,7 @@ def train(
 
     given = {
         "method": method,
-        "data": data,
+        "data": data[0] if len(data) == 1 else data,
         "preset": preset,
         "image_size": image_size,
         "tile": int(tile) if tile and tile.isdecimal() else tile,
@@ -71,7 +77,7 @@ def train(
     settings = validate(Settings, merge(values, {"model": model}, parse_overrides(set_ or [])))
     if resume and out is None:
         raise ConfigError("--resume came without --out", "the folder of the interrupted training", "add --out RUN")
-    out = out or new_folder(Path("runs"), f"{Path(settings.data).name.replace(':', '-') or 'data'}-{settings.method}")
+    out = out or new_folder(Path("runs"), f"{short_name(data)}-{settings.method}")
 
     from untaught.engine.train import train as train_run
     from untaught.report.page import write_report
@@ -106,6 +112,12 @@ def tell(run: Run, quiet: bool) -> None:
         left = f"{len(card.data.copies)} exact copies, {len(card.data.quarantined)} that do not decode"
         remark(f"left out of the good images: {left} (named in {run.folder / 'card.json'})", quiet)
     remark(f"{card.training.images} images, {card.training.seconds:.0f} s. {promise(card.calibration.image)}", quiet)
+
+
+def short_name(data: list[str]) -> str:
+    """What the run folder is called after."""
+    name = Path(data[0]).name.replace(":", "-") or "data"
+    return name if len(data) == 1 else f"{name}-and-{len(data) - 1}-more"
 
 
 def new_folder(parent: Path, name: str) -> Path:

@@ -38,6 +38,7 @@ class Diagnosis(BaseModel):
         name: Of the data set.
         layout: How the folder was understood, in words.
         counts: Split -> kind -> number of images.
+        products: The same for each product where there are several.
         sizes: "width x height" of upright images -> number of images, most frequent first.
         formats: "format mode" -> number of images, most frequent first.
         masks: Number of masks.
@@ -54,6 +55,7 @@ class Diagnosis(BaseModel):
     masks: int
     broken: tuple[str, ...]
     findings: tuple[Finding, ...]
+    products: dict[str, dict[str, dict[str, int]]] = {}
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +12,11 @@ from untaught.data.base import Dataset, FileDataset
 from untaught.data.diagnosis import Diagnosis, Finding, Severity
 from untaught.data.likeness import near_pairs
 from untaught.data.look import Look, look_at
+<<<<<<< HEAD
 from untaught.data.motion import estimate
+=======
+from untaught.data.products import MultiDataset
+>>>>>>> fdb75a3 (Let one model serve several products: data, split, thresholds, figures and report by product)
 from untaught.data.split import LEAST
 from untaught.image import Header, Limits, in_order
 
@@ -39,6 +44,7 @@ def examine(
         looks.append(look)
         if progress:
             progress(len(looks), len(dataset.samples))
+<<<<<<< HEAD
     findings = [
         *_images(looks, limits),
         *_copies(looks),
@@ -47,20 +53,39 @@ def examine(
         *_masks(dataset, looks),
         *_counts(looks),
     ]
+=======
+    findings = [*_images(looks, limits), *_copies(looks), *_masks(dataset, looks)]
+    products = {name: [look for look in looks if look.sample.product == name] for name in _products(looks)}
+    for name, own in products.items():
+        findings += [_named(finding, name) for finding in (*_likenesses(own), *_counts(own))]
+>>>>>>> fdb75a3 (Let one model serve several products: data, split, thresholds, figures and report by product)
     headers = [look.header for look in looks if look.header]
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for look in looks:
-        counts[look.sample.split][look.sample.kind] += 1
     return Diagnosis(
         name=dataset.name,
         layout=dataset.layout,
-        counts={split: dict(kinds) for split, kinds in counts.items()},
+        counts=_numbers(looks),
+        products={name: _numbers(own) for name, own in products.items() if name},
         sizes=dict(Counter(_by(header.size) for header in headers).most_common()),
         formats=dict(Counter(_form(header) for header in headers).most_common()),
         masks=sum(look.mask_size is not None for look in looks),
         broken=tuple(look.sample.name for look in looks if look.reason),
         findings=tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity))),
     )
+
+
+def _products(looks: Sequence[Look]) -> list[str]:
+    return list(dict.fromkeys(look.sample.product for look in looks))
+
+
+def _named(finding: Finding, product: str) -> Finding:
+    return finding.model_copy(update={"what": f"{product}: {finding.what}"}) if product else finding
+
+
+def _numbers(looks: Sequence[Look]) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for look in looks:
+        counts[look.sample.split][look.sample.kind] += 1
+    return {split: dict(kinds) for split, kinds in counts.items()}
 
 
 def _form(header: Header) -> str:
@@ -194,14 +219,18 @@ def _masks(dataset: Dataset, looks: Sequence[Look]) -> Iterator[Finding]:
         fix = "draw them, or remove them"
         yield Finding(severity="warning", code="empty-mask", what=what, fix=fix, names=_names(empty))
     yield from _missing_masks(defective)
-    if isinstance(dataset, FileDataset) and dataset.orphans:
+    if isinstance(dataset, FileDataset | MultiDataset) and dataset.orphans:
         yield Finding(
             severity="warning",
             code="stray-mask",
             what=f"masks that belong to no image: {len(dataset.orphans)}",
             fix="name a mask as its image (001.png: 001_mask.png or 001.png) or remove it",
-            names=tuple(path.relative_to(dataset.root).as_posix() for path in dataset.orphans),
+            names=tuple(_place(path, dataset.root) for path in dataset.orphans),
         )
+
+
+def _place(path: Path, root: Path | None) -> str:
+    return (path if root is None else path.relative_to(root)).as_posix()
 
 
 def _missing_masks(defective: Sequence[Look]) -> Iterator[Finding]:

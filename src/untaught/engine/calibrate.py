@@ -16,26 +16,33 @@ from untaught.run import FileRecord, Run
 
 def calibrate(
     run: Run,
-    good: str,
+    good: str | Sequence[str],
     false_reject: float | None = None,
     kind: Literal["conformal", "tail"] | None = None,
     *,
+    product: str = "",
     report: Report = silent,
 ) -> Calibration:
     """Set a run's thresholds anew from the good images in `good`, without training.
+
+    Of a run on several products, data of several products sets the thresholds of each of them and those of all
+    together; data of one sets only those of `product`, or of all together where that is empty.
 
     Args:
         run: a finished run; its card is renewed.
         good: folder of good images, or a data set whose good training images are taken.
         false_reject: wanted false-reject rate; default: the run's.
         kind: `conformal` (guaranteed) or `tail` (an extrapolation); default: the run's.
+        product: which product of the run the images show.
         report: told of the progress.
 
     Raises:
         DataError: no good image there, or one of them was trained on.
+        ConfigError: the run knows no such product.
         CalibrationError: a score is not finite.
     """
-    dataset = open_dataset(good)
+    dataset, detector = open_dataset(good), Detector(run)
+    old = detector.calibration_of(product)
     samples = list(train_good(dataset))
     hashes = {sample.name: dataset.fingerprint(sample) for sample in samples}
     trained = {item.sha256 for part in ("train", "monitor") for item in getattr(run.card.data, part)}
@@ -46,15 +53,21 @@ def calibrate(
             "good images the run has never seen: on others its scores are too low",
             "take newly recorded good images",
         )
-    detector = Detector(run)
     pairs = []
     for number, prediction in enumerate(detector.stream([dataset.source(sample) for sample in samples])):
         pairs.append((prediction.score, float(prediction.map.max())))
         report(Progress("calibrate", number + 1, len(samples)))
-    old = run.card.calibration
-    calibration = calibrate_scores(pairs, old.wanted if false_reject is None else false_reject, kind or old.kind)
-    run.card.calibration = calibration
-    run.card.data.calibration = [FileRecord(name=name, sha256=told) for name, told in hashes.items()]
+    promise = (old.wanted if false_reject is None else false_reject, kind or old.kind)
+    calibration = calibrate_scores(pairs, *promise)
+    if product:
+        run.card.products[product] = calibration
+    else:
+        run.card.calibration = calibration
+        known = [sample.product if sample.product in run.card.products else "" for sample in samples]
+        run.card.products |= calibrate_products(pairs, known, *promise)
+    kept = [item for item in run.card.data.calibration if product and not item.name.startswith(f"{product}/")]
+    start = f"{product}/" if product else ""
+    run.card.data.calibration = kept + [FileRecord(name=start + name, sha256=told) for name, told in hashes.items()]
     run.card.metrics.clear()  # figures at the old threshold are no longer true
     run.save_card()
     for name in ("evaluation.json", "gallery.npz", "drawn.json"):
@@ -67,3 +80,13 @@ def calibrate_scores(
 ) -> Calibration:
     """Image and pixel thresholds from image scores and map maxima of held-out good images."""
     return Calibration.from_scores([score for score, _ in pairs], [highest for _, highest in pairs], rate, kind)
+
+
+def calibrate_products(
+    pairs: Sequence[tuple[float, float]], products: Sequence[str], rate: float, kind: Literal["conformal", "tail"]
+) -> dict[str, Calibration]:
+    """The calibration of each product from what its own images scored; nothing where there is only one product."""
+    own = {
+        name: [pair for pair, its in zip(pairs, products, strict=True) if its == name] for name in sorted({*products})
+    }
+    return {name: calibrate_scores(few, rate, kind) for name, few in own.items() if name}

@@ -49,12 +49,15 @@ KEYS = [
 ]
 
 
-def evaluate(run: Run, data: str, *, limit: float = 0.3, report: Report = silent) -> Result:
+def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report: Report = silent) -> Result:
     """Measure a run on the test split of `data`; the figures go into the run's card, its rows into evaluation.json.
+
+    A run on several products judges each image by the thresholds of its product where it knows it by name, else by
+    those of all together. Where `data` has several products, the figures of each are given besides.
 
     Args:
         run: a finished run.
-        data: a data set with a test split.
+        data: a data set with a test split, or several.
         limit: false-positive rate at which AUPRO is cut; AUPRO@0.05 is given besides.
         report: told of the progress.
 
@@ -81,6 +84,7 @@ def evaluate(run: Run, data: str, *, limit: float = 0.3, report: Report = silent
         scored = Scored(dataset, samples, rows, maps, run.card.recipe.area)
         pixels = scored.pixels(limit, report)
         result = scored.result(limit, pixels, run.card.calibration.image.value)
+        result = dataclasses.replace(result, products=_products(scored, limit, detector, report))
         places = choose(samples, rows)
         write_gallery(
             run.folder / "gallery.npz",
@@ -88,7 +92,11 @@ def evaluate(run: Run, data: str, *, limit: float = 0.3, report: Report = silent
             [(dataset.source(samples[place]), maps[place], _mask(dataset, samples[place])) for place in places],
         )
     table = {
-        "data": {"spec": data, "name": dataset.name, "layout": dataset.layout},
+        "data": {
+            "spec": data if isinstance(data, str) else ", ".join(data),
+            "name": dataset.name,
+            "layout": dataset.layout,
+        },
         "aupro_limit": limit,
         "curves": scored.curves(pixels),
         "rows": [
@@ -143,20 +151,32 @@ def check_aspect(name: str, mask: tuple[int, int], image: tuple[int, int]) -> No
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """The figures as plain data: the keys of `KEYS`, and the same for each kind of defect under `kinds`."""
-    row = {key: getattr(result, key) for key in KEYS}
-    return row | {"kinds": {kind: {key: getattr(part, key) for key in KEYS} for kind, part in result.kinds.items()}}
+    """The figures as plain data: the keys of `KEYS`, the same for each kind of defect under `kinds`.
+
+    Where there are several products, all this for each of them is under `products`.
+    """
+    row: dict[str, Any] = {key: getattr(result, key) for key in KEYS}
+    row["kinds"] = {kind: {key: getattr(part, key) for key in KEYS} for kind, part in result.kinds.items()}
+    if result.products:
+        row["products"] = {product: to_json(part) for product, part in result.products.items()}
+    return row
 
 
 def _score(
     detector: Detector, dataset: Dataset, samples: Sequence[Sample], maps: NDArray[np.float32], report: Report
 ) -> Iterator[Prediction]:
-    for number, prediction in enumerate(
-        detector.stream((dataset.source(sample) for sample in samples), names=(sample.name for sample in samples))
-    ):
+    sources, names = (dataset.source(sample) for sample in samples), (sample.name for sample in samples)
+    products = (product_of(sample, dataset, detector) for sample in samples)
+    for number, prediction in enumerate(detector.stream(sources, names, products)):
         maps[number] = prediction.map
         yield dataclasses.replace(prediction, map=maps[number])
         report(Progress("inspect", number + 1, len(samples)))
+
+
+def product_of(sample: Sample, dataset: Dataset, detector: Detector) -> str:
+    """The product whose thresholds judge a sample; empty where the run does not know it by name."""
+    name = sample.product or dataset.name
+    return name if name in detector.products else ""
 
 
 def _mask(dataset: Dataset, sample: Sample) -> NDArray[np.bool_] | None:
@@ -170,7 +190,7 @@ class Scored:
     dataset: Dataset
     samples: Sequence[Sample]
     rows: Sequence[Prediction]
-    maps: NDArray[np.float32]
+    maps: Sequence[NDArray[np.float32]] | NDArray[np.float32]
     area: Area | None = None
 
     def pixels(self, limit: float, report: Report) -> PixelMetrics | None:
@@ -178,7 +198,7 @@ class Scored:
         masks = (_mask(self.dataset, sample) for sample in self.samples)
         if not any(mask is not None and mask.any() for mask in masks):
             return None
-        done = 0
+        done, kinds = 0, set(self.kinds)
 
         def masked() -> Iterator[MaskedMap]:
             nonlocal done
@@ -194,25 +214,43 @@ class Scored:
                     sample.name,
                     resize_map(self.maps[number], size),
                     mask,
-                    sample.kind if sample.defective else None,
+                    sample.kind if sample.kind in kinds else None,
                     None if self.area is None else self.area.at(size),
                 )
 
         return pixel_metrics(masked, sorted({limit, 0.05}))
 
+    def of(self, product: str) -> Scored:
+        """The part of one product."""
+        chosen = [number for number, sample in enumerate(self.samples) if sample.product == product]
+        samples, rows = [self.samples[number] for number in chosen], [self.rows[number] for number in chosen]
+        return Scored(self.dataset, samples, rows, [self.maps[number] for number in chosen], self.area)
+
+    @property
+    def products(self) -> list[str]:
+        """Names of the products; empty where there is one only, without a name."""
+        return [name for name in dict.fromkeys(sample.product for sample in self.samples) if name]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of defect; empty where there are several products, for each has its own."""
+        several = len(self.products) > 1
+        return [] if several else sorted({sample.kind for sample in self.samples if sample.defective})
+
     def result(self, limit: float, pixels: PixelMetrics | None, threshold: float) -> Result:
         """All figures, with one result for each kind of defect beside all good images."""
-        kinds = sorted({sample.kind for sample in self.samples if sample.defective})
         groups = pixels.groups if pixels else {}
-        parts = {kind: self._group(limit, groups.get(kind), threshold, {GOOD, kind}) for kind in kinds}
-        return dataclasses.replace(self._group(limit, pixels, threshold, {GOOD, *kinds}), kinds=parts)
+        parts = {kind: self._group(limit, groups.get(kind), threshold, {GOOD, kind}) for kind in self.kinds}
+        everything = {sample.kind for sample in self.samples}
+        return dataclasses.replace(self._group(limit, pixels, threshold, everything), kinds=parts)
 
     def _group(self, limit: float, pixels: PixelMetrics | None, threshold: float, kinds: set[str]) -> Result:
         chosen = [(sample, row) for sample, row in zip(self.samples, self.rows, strict=True) if sample.kind in kinds]
         scores = np.array([row.score for _, row in chosen])
         labels = np.array([sample.defective for sample, _ in chosen])
         good, bad = int((~labels).sum()), int(labels.sum())
-        rejects, misses = int((scores[~labels] > threshold).sum()), int((scores[labels] <= threshold).sum())
+        rejected = np.array([row.reject for _, row in chosen])
+        rejects, misses = int(rejected[~labels].sum()), int((~rejected[labels]).sum())
         names = [sample.name for sample, _ in chosen]
         figures = Result(
             n_good=good,
@@ -254,11 +292,22 @@ class Scored:
         return {name: np.stack([curve.x, curve.y], axis=1).tolist() for name, curve in found.items()}
 
 
+def _products(scored: Scored, limit: float, detector: Detector, report: Report) -> dict[str, Result]:
+    """The figures of each product by itself."""
+    found = {}
+    for name in scored.products:
+        part = scored.of(name)
+        threshold = detector.calibration_of(product_of(part.samples[0], part.dataset, detector)).image.value
+        found[name] = part.result(limit, part.pixels(limit, report), threshold)
+    return found
+
+
 def as_row(sample: Sample, row: Prediction, gallery: int | None) -> dict[str, Any]:
     """One test image as plain data."""
     return {
         "name": sample.name,
         "kind": sample.kind,
+        "product": sample.product,
         "score": row.score,
         "p_value": row.p_value,
         "reject": row.reject,

@@ -21,13 +21,18 @@ MAP = 192
 
 
 def choose(samples: Sequence[Sample], rows: Sequence[Prediction]) -> list[int]:
-    """Numbers of the images to show: the worst misses and false rejects, and of each kind three over its range."""
+    """Numbers of the images to show: the worst misses and false rejects, and of each kind three over its range.
+
+    Of several products there are three good and three defective images each.
+    """
     order = sorted(range(len(rows)), key=lambda number: rows[number].score)
     misses = [number for number in order if samples[number].defective and not rows[number].reject]
     rejects = [number for number in reversed(order) if not samples[number].defective and rows[number].reject]
     chosen = misses[:MISTAKES] + rejects[:MISTAKES]
-    for kind in sorted({sample.kind for sample in samples}):
-        own = [number for number in order if samples[number].kind == kind]
+    several = len({sample.product for sample in samples}) > 1
+    groups = [(sample.product, sample.defective) if several else (sample.kind,) for sample in samples]
+    for group in sorted(set(groups)):
+        own = [number for number in order if groups[number] == group]
         chosen += [own[-1], own[len(own) // 2], own[0]]
     return list(dict.fromkeys(chosen))
 

@@ -35,7 +35,7 @@ class Detector(Inspector):
         self.device = Accelerator(cpu=not torch.cuda.is_available()).device
         self.method = load_method(self.run, self.device)
         card = self.run.card
-        super().__init__(card.recipe, card.calibration, scorer(self.method, self.device))
+        super().__init__(card.recipe, card.calibration, scorer(self.method, self.device), card.products)
 
 
 def scorer(method: Method, device: torch.device) -> Scorer:

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 PACKAGES = ("untaught", "torch", "timm", "accelerate", "numpy", "pillow")
 
 
-def make_card(training: Training, calibration: Calibration) -> Card:
-    """The card of a training whose weights are saved."""
+def make_card(training: Training, calibration: Calibration, products: dict[str, Calibration]) -> Card:
+    """The card of a training whose weights are saved; `products` holds the calibration of each of several products."""
     settings, method, dataset, at = training.settings, training.method, training.dataset, training.at
     broken = training.intake.broken
+    spec = settings.data if isinstance(settings.data, str) else ", ".join(settings.data)
     parts = {
         part: [
             FileRecord(name=item.name, sha256=training.hashes[item.name]) for item in samples if item.name not in broken
@@ -39,7 +40,7 @@ def make_card(training: Training, calibration: Calibration) -> Card:
         reduction=reduction(method.reduction, training.recipe),
         created=datetime.now(UTC).isoformat(timespec="seconds"), seed=settings.seed, recipe=training.recipe,
         data=DataRecord(
-            spec=settings.data, name=dataset.name, layout=dataset.layout, copies=training.copies,
+            spec=spec, name=dataset.name, layout=dataset.layout, copies=training.copies,
             quarantined=sorted(broken), **parts
         ),
         backbone=method.backbone,
@@ -50,7 +51,7 @@ def make_card(training: Training, calibration: Calibration) -> Card:
             seconds=round(training.clock(), 3), epochs=at.epochs, stopped=at.stopped, measured=at.measured,
             images=len(parts["train"]), parameters=sum(trained.values()), processes=training.accelerator.num_processes,
         ),
-        calibration=calibration, versions=versions(), machine=machine(),
+        calibration=calibration, products=products, versions=versions(), machine=machine(),
     )  # fmt: skip
 
 

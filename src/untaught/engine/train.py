@@ -18,8 +18,8 @@ from torch import Tensor
 
 from untaught.config import Settings, load_toml, to_toml, validate
 from untaught.data.folder import open_dataset
-from untaught.data.split import GoodSplit, split_good
-from untaught.engine.calibrate import calibrate_scores
+from untaught.data.split import GoodSplit, split_products
+from untaught.engine.calibrate import calibrate_products, calibrate_scores
 from untaught.engine.checkpoint import FILE, load_checkpoint, restore_optimizer, save_checkpoint, save_tensors
 from untaught.engine.features import FeatureCache
 from untaught.engine.fit import Fit, Stopwatch, per_process
@@ -146,7 +146,7 @@ class Training:
         for name in sorted(good):
             first.setdefault(self.hashes[name], name)
         self.copies = sorted(set(good) - set(first.values()))
-        names = split_good(sorted(first.values()), self.settings.seed)
+        names = split_products({name: good[name].product for name in sorted(first.values())}, self.settings.seed)
         self.split: dict[str, list[Sample]] = {
             part: [good[name] for name in getattr(names, part)] for part in GoodSplit._fields
         }
@@ -167,8 +167,9 @@ class Training:
         cache = self.shares.cache(len(samples), "calibration")
         self.intake.fill(cache, samples, task="read held-out images", report=self.report)
         rows = [row for row, sample in enumerate(samples) if sample.name not in self.intake.broken]
-        if self.main and not rows:
-            came = f"none of the {len(samples)} good images held out for the threshold decodes"
+        if lost := {sample.product for sample in samples} - {samples[row].product for row in rows}:
+            of = f" of {', '.join(sorted(lost))}" if any(lost) else ""
+            came = f"none of the good images{of} held out for the threshold decodes"
             raise DataError(came, "images that decode", "look at the data with `untaught doctor`")
         try:
             yield cache, rows
@@ -275,9 +276,10 @@ class Training:
             scored = score_image(score, {"image": pixels}, self.recipe)
             pairs.append((scored.score, float(scored.map.max())))
             self.report(Progress("calibrate", number + 1, len(rows)))
-        calibration = calibrate_scores(pairs, self.settings.false_reject, self.settings.threshold)
+        promise = (self.settings.false_reject, self.settings.threshold)
+        named = [self.split["calibration"][row].product for row in rows]
         save_tensors(self.out / "weights.safetensors", self.method.state_dict())
-        card = make_card(self, calibration)
+        card = make_card(self, calibrate_scores(pairs, *promise), calibrate_products(pairs, named, *promise))
         write_text(self.out / "card.json", card.model_dump_json(indent=2))
         shutil.rmtree(self.checkpoint)
 

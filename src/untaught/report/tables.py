@@ -60,7 +60,7 @@ def _rate_note(rate: float | None, n: int, bounds: tuple[float, float] | None) -
 
 
 def result_table(result: Result) -> str:
-    """The figures of all test images and of each kind as lines of plain ASCII, for a terminal."""
+    """The figures of all test images, of each product and of each kind as lines of plain ASCII, for a terminal."""
     head = [
         "",
         "good",
@@ -72,7 +72,7 @@ def result_table(result: Result) -> str:
         "misses",
     ]
     lines = [head]
-    for name, part in (("all", result), *result.kinds.items()):
+    for name, part in (("all", result), *result.products.items(), *result.kinds.items()):
         figures = (part.image_auroc, part.pixel_auroc, part.aupro, part.false_reject_rate, part.miss_rate)
         lines.append([name, str(part.n_good), str(part.n_defective), *(percent(figure) for figure in figures)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]

@@ -14,6 +14,7 @@ from untaught.report.drawn import DrawnView, view_drawn
 from untaught.report.evaluation import Evaluation, read_evaluation
 from untaught.report.facts import Facts, run_facts, training_facts
 from untaught.report.gallery import Gallery, view_gallery
+from untaught.report.products import products_table
 from untaught.run import Run
 
 Legend = Sequence[tuple[str, str]]
@@ -54,6 +55,7 @@ class RunView:
     histogram: Markup
     histogram_legend: Legend
     calibration: Sequence[tuple[str, str]]
+    products: tables.Table | None
     measured: Measured | None
     drawn: DrawnView | None
     training: Markup | None
@@ -86,6 +88,7 @@ def view_run(run: Run, name: str, *, pictures: bool = True) -> RunView:
         histogram=histogram,
         histogram_legend=histogram_legend,
         calibration=_calibration(run, result),
+        products=_products(run, result),
         measured=_measured(run, result, evaluation, pictures) if result else None,
         drawn=view_drawn(run) if pictures else None,
         training=figures.training(log),
@@ -130,6 +133,11 @@ def _calibration(run: Run, result: Result | None) -> list[tuple[str, str]]:
     if result is not None:
         facts.insert(4, ("False rejects measured", words.percent(result.false_reject_rate)))
     return facts
+
+
+def _products(run: Run, result: Result | None) -> tables.Table | None:
+    card, results = run.card, result.products if result else {}
+    return products_table(card.calibration, card.products, results, result.aupro_limit if result else 0.3)
 
 
 def _measured(run: Run, result: Result, evaluation: Evaluation | None, pictures: bool) -> Measured:

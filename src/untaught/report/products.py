@@ -1,0 +1,51 @@
+"""The table of products: what one model for several of them promises and does for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import fmean
+
+from untaught.calibration import Calibration
+from untaught.records import Result
+from untaught.report.tables import Cell, Table
+from untaught.report.words import counted, interval, number, percent
+
+FIGURES = ("image_auroc", "pixel_auroc", "aupro")
+ALL = "any, not named"
+MEAN = "mean of products"
+
+
+def mean_figures(results: Mapping[str, Result]) -> tuple[float | None, ...]:
+    """Image AUROC, pixel AUROC and AUPRO averaged over products; None where a product lacks one."""
+    rows = [[getattr(result, figure) for result in results.values()] for figure in FIGURES]
+    return tuple(None if None in row else fmean(row) for row in rows)
+
+
+def products_table(
+    calibration: Calibration, products: Mapping[str, Calibration], results: Mapping[str, Result], limit: float
+) -> Table | None:
+    """One row a product, one for images whose product is not named, and the mean; None where there are no products."""
+    names = list(dict.fromkeys([*products, *results]))
+    if not names:
+        return None
+    head = ["Product", "Rejected above", "Promised", "False rejects", "Misses"]
+    head += ["Image AUROC", "Pixel AUROC", f"AUPRO@{limit:g}"] if results else []
+    rows = [_row(name, products.get(name, calibration), results.get(name), bool(results)) for name in names]
+    if len(names) > 1:
+        rows.append(_row(ALL, calibration, None, bool(results)))
+    if len(results) > 1:
+        rows.append([Cell(MEAN), *[Cell("")] * 4, *(Cell(percent(figure)) for figure in mean_figures(results))])
+    return Table(head, rows)
+
+
+def _row(name: str, known: Calibration, result: Result | None, measured: bool) -> list[Cell]:
+    image = known.image
+    cells = [Cell(name), Cell(number(image.value)), Cell(percent(image.rate), note=f"{image.n:,} held out")]
+    if result is None:
+        return [*cells, *[Cell("")] * (5 if measured else 2)]
+    return [
+        *cells,
+        Cell(counted(result.false_reject_rate, result.n_good), note=interval(result.false_reject_interval)),
+        Cell(counted(result.miss_rate, result.n_defective), note=interval(result.miss_interval)),
+        *(Cell(percent(getattr(result, figure))) for figure in FIGURES),
+    ]

@@ -1,0 +1,137 @@
+"""One model for several products, from the folder to the verdict."""
+
+import json
+
+import pytest
+
+import untaught
+from untaught.calibration import conformal_threshold, p_values
+from untaught.config import Settings
+from untaught.data.toy import Toy
+from untaught.engine.calibrate import calibrate
+from untaught.engine.evaluate import evaluate, to_json
+from untaught.engine.train import train
+from untaught.errors import ConfigError
+from untaught.report.page import write_report
+from untaught.run import Card, Run
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """A folder of two products."""
+    folder = tmp_path_factory.mktemp("line")
+    for name, seed, good in (("arm", 1, 24), ("base", 2, 12)):
+        Toy(seed=seed, train=good, test_good=3, test_bad=5, size=64).write(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(line, tmp_path_factory):
+    settings = Settings(
+        method="reverse_distillation", data=str(line), image_size=64, epochs=2, false_reject=0.2,
+    )  # fmt: skip
+    out = tmp_path_factory.mktemp("runs") / "both"
+    train(settings, out)
+    evaluate(Run(out), str(line))
+    return Run(out)
+
+
+def test_every_product_is_trained_on_and_held_out_as_it_would_be_alone(run):
+    data = run.card.data
+    for part, counts in (("train", (18, 8)), ("monitor", (2, 2)), ("calibration", (4, 2))):
+        names = [item.name for item in getattr(data, part)]
+        assert [sum(name.startswith(product) for name in names) for product in ("arm/", "base/")] == [*counts], part
+    assert data.name == run.card.name
+    assert "2 products" in data.layout
+
+
+def test_each_product_has_its_calibration_and_all_together_have_one(run):
+    card = run.card
+    assert list(card.products) == ["arm", "base"]
+    assert [len(known.scores) for known in card.products.values()] == [4, 2]
+    every = sorted(score for known in card.products.values() for score in known.scores)
+    assert card.calibration.scores == tuple(every)
+    for known in (card.calibration, *card.products.values()):
+        assert known.image == conformal_threshold(known.scores, 0.2)
+
+
+def test_the_named_product_is_judged_by_its_own_scores(run, line):
+    detector, image = untaught.load(run.folder), line / "base" / "test" / "good" / "000.png"
+    unnamed, named = detector.inspect(image), detector.inspect(image, product="base")
+    assert (unnamed.product, named.product) == ("", "base")
+    assert unnamed.score == named.score
+    for answer, known in ((unnamed, run.card.calibration), (named, run.card.products["base"])):
+        assert answer.p_value == p_values(known.scores, [answer.score])[0]
+        assert answer.reject == (answer.score > known.image.value)
+    assert [answer.product for answer in detector.inspect([image, image], product="arm")] == ["arm", "arm"]
+    with pytest.raises(ConfigError, match="'bsae' is not known.*arm, base"):
+        detector.inspect(image, product="bsae")
+
+
+def test_evaluation_tells_of_each_product_by_its_own_threshold(run, line):
+    (result,) = run.card.metrics.values()
+    assert list(result.products) == ["arm", "base"]
+    rows = run.evaluation()["rows"]
+    for name, part in result.products.items():
+        own = [row for row in rows if row["product"] == name]
+        known = run.card.products[name].image.value
+        assert part.threshold == known
+        assert (part.n_good, part.n_defective) == (3, 5)
+        assert [row["reject"] for row in own] == [row["score"] > known for row in own]
+        assert part.false_reject_rate == sum(row["reject"] for row in own if row["kind"] == "good") / 3
+        assert len(part.kinds) == 5
+        assert part.pixel_auroc is not None
+    assert result.n_good == 6
+    assert result.false_reject_rate == sum(row["reject"] for row in rows if row["kind"] == "good") / 6
+    table = json.loads(json.dumps(to_json(result)))
+    assert table["products"]["arm"]["aupro"] == result.products["arm"].aupro
+
+
+def test_one_product_alone_gets_the_figures_it_has_among_all(run, line, tmp_path):
+    before = run.card.metrics[run.card.data.name].products["base"]
+    alone = evaluate(Run(_copy(run, tmp_path)), str(line / "base"))
+    assert alone.products == {}
+    for figure in ("threshold", "false_reject_rate", "miss_rate", "image_auroc", "pixel_auroc", "aupro"):
+        assert getattr(alone, figure) == getattr(before, figure), figure
+
+
+def test_the_report_has_a_row_a_product(run):
+    page = write_report([run], run.folder / "report.html").read_text("utf-8")
+    for text in ("<h2>Products</h2>", "any, not named", "mean of products", 'scope="row">base<'):
+        assert text in page
+
+
+def test_new_good_images_of_one_product_move_its_threshold_alone(run, tmp_path):
+    Toy(seed=8, train=9, test_good=0, test_bad=0, size=64).write(tmp_path / "new")
+    copy = Run(_copy(run, tmp_path))
+    calibrate(copy, str(tmp_path / "new"), product="base")
+    card = Run(copy.folder).card
+    assert len(card.products["base"].scores) == 9
+    assert card.products["arm"] == run.card.products["arm"]
+    assert card.calibration == run.card.calibration
+    assert sum(item.name.startswith("arm/") for item in card.data.calibration) == 4
+    with pytest.raises(ConfigError, match="'cap' is not known"):
+        calibrate(copy, str(tmp_path / "new"), product="cap")
+
+
+def test_new_good_images_of_all_products_move_all_thresholds(run, tmp_path):
+    for name, seed in (("arm", 8), ("base", 9)):
+        Toy(seed=seed, train=5, test_good=0, test_bad=0, size=64).write(tmp_path / "new" / name)
+    copy = Run(_copy(run, tmp_path))
+    calibrate(copy, str(tmp_path / "new"))
+    card = Run(copy.folder).card
+    assert [len(known.scores) for known in (card.calibration, *card.products.values())] == [10, 5, 5]
+
+
+def test_cards_from_before_there_were_products_are_read(run):
+    values = json.loads((run.folder / "card.json").read_text("utf-8"))
+    values.pop("products", None)
+    for result in values["metrics"].values():
+        result.pop("products", None)
+    assert Card.model_validate(values).products == {}
+
+
+def _copy(run, tmp_path):
+    import shutil
+
+    return shutil.copytree(run.folder, tmp_path / "run")
