@@ -205,7 +205,6 @@ def test_list_tells_what_was_measured_and_invents_nothing():
     assert cost({"parameters": 2_000_000, "products": {"screw": {"images": 3}}}) == "2.0 M trained parameters"
 
 
-<<<<<<< HEAD
 def test_drawn_defects_are_counted_and_reported_as_synthetic(run, copy):
     code, answer, _ = run("anomalies", "detect", copy, "--draws", "2", "--set", "kinds={scar=1}", "--json")
     assert code == 0
@@ -213,8 +212,9 @@ def test_drawn_defects_are_counted_and_reported_as_synthetic(run, copy):
     assert rows
     assert {row["kind"] for row in rows} == {"scar"}
     assert "Drawn defects (synthetic)" in (copy / "report.html").read_text()
-=======
-def test_several_data_sets_are_several_products(tmp_path):
+
+
+def test_several_data_sets_are_several_products(run, tmp_path):
     from untaught.data.toy import Toy
 
     for seed, name in enumerate(("arm", "base")):
@@ -225,4 +225,3 @@ def test_several_data_sets_are_several_products(tmp_path):
     assert "2 products" in text
     assert text.count("train: 5 good") == 2
     assert "base: good images to learn from: 5" in text
->>>>>>> fdb75a3 (Let one model serve several products: data, split, thresholds, figures and report by product)

@@ -64,7 +64,7 @@ def test_the_named_product_is_judged_by_its_own_scores(run, line):
         assert answer.p_value == p_values(known.scores, [answer.score])[0]
         assert answer.reject == (answer.score > known.image.value)
     assert [answer.product for answer in detector.inspect([image, image], product="arm")] == ["arm", "arm"]
-    with pytest.raises(ConfigError, match="'bsae' is not known.*arm, base"):
+    with pytest.raises(ConfigError, match=r"'bsae' is not known.*arm, base"):
         detector.inspect(image, product="bsae")
 
 

@@ -12,11 +12,8 @@ from untaught.data.base import Dataset, FileDataset
 from untaught.data.diagnosis import Diagnosis, Finding, Severity
 from untaught.data.likeness import near_pairs
 from untaught.data.look import Look, look_at
-<<<<<<< HEAD
 from untaught.data.motion import estimate
-=======
 from untaught.data.products import MultiDataset
->>>>>>> fdb75a3 (Let one model serve several products: data, split, thresholds, figures and report by product)
 from untaught.data.split import LEAST
 from untaught.image import Header, Limits, in_order
 
@@ -44,21 +41,10 @@ def examine(
         looks.append(look)
         if progress:
             progress(len(looks), len(dataset.samples))
-<<<<<<< HEAD
-    findings = [
-        *_images(looks, limits),
-        *_copies(looks),
-        *_likenesses(looks),
-        *_motion(looks),
-        *_masks(dataset, looks),
-        *_counts(looks),
-    ]
-=======
     findings = [*_images(looks, limits), *_copies(looks), *_masks(dataset, looks)]
     products = {name: [look for look in looks if look.sample.product == name] for name in _products(looks)}
     for name, own in products.items():
-        findings += [_named(finding, name) for finding in (*_likenesses(own), *_counts(own))]
->>>>>>> fdb75a3 (Let one model serve several products: data, split, thresholds, figures and report by product)
+        findings += [_named(finding, name) for finding in (*_likenesses(own), *_motion(own), *_counts(own))]
     headers = [look.header for look in looks if look.header]
     return Diagnosis(
         name=dataset.name,
