@@ -107,6 +107,32 @@ class Stage:
     measure: Callable[[Iterable[Batch]], Mapping[str, float]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pretraining:
+    """What a teacher learns from photographs before it meets any product: once, then kept and used for all of them.
+
+    `module` is the part of the method that it is for; `begin` makes the network that is trained, seeded by
+    the house: its child `teacher` is shaped like `module`, all else of it is only there to teach. `loss` gets that
+    network and crops of photographs, RGB in 0..1. `settings` hold all that the result depends on but for the
+    photographs. Every crop is drawn from a photograph stretched to a square of a random side within `sides`; `vary`
+    mirrors it and changes its colours besides. The learning rate falls over the last `decay` share of all steps.
+    """
+
+    name: str
+    module: nn.Module
+    begin: Callable[[], nn.Module]
+    loss: Callable[[nn.Module, Tensor], Mapping[str, Tensor]]
+    optimizer: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer]
+    settings: Mapping[str, Any]
+    steps: int
+    batch_size: int
+    crop: int
+    sides: tuple[int, int]
+    vary: bool = False
+    decay: float = 0.0
+    mixed: bool = False
+
+
 class Method(nn.Module, ABC):
     """A detector that learns from good images.
 
@@ -145,6 +171,10 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def stages(self) -> Iterable[Stage]:
         """The training stages in order. The first loss of each is what is minimised and watched."""
+
+    def pretrainings(self) -> Iterable[Pretraining]:
+        """What has to be learned from photographs first; none where the backbone is the teacher."""
+        return ()
 
     @abstractmethod
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:

@@ -21,12 +21,13 @@ class OptimizerSettings(Frozen):
     hidden_rate: float = Field(default=0.05, gt=0, description="muon: learning rate of hidden convolutions")
     weight_decay: float = Field(default=0.01, ge=0, description="muon: of hidden convolutions; sgd: of all")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="sgd")
+    adam_decay: float = Field(default=0.0, ge=0, description="adam: weight decay, added to the gradient")
     betas: tuple[float, float] = (0.9, 0.99)
 
     def build(self, parameters: Sequence[nn.Parameter], heads: Iterable[nn.Parameter] = ()) -> torch.optim.Optimizer:
         """The optimiser of `parameters`; `heads` are the last layers, which Muon leaves to Adam."""
         if self.optimizer == "adam":
-            return torch.optim.Adam(parameters, self.learning_rate, self.betas)
+            return torch.optim.Adam(parameters, self.learning_rate, self.betas, weight_decay=self.adam_decay)
         if self.optimizer == "sgd":
             return torch.optim.SGD(parameters, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
         return MuonAdam(
