@@ -21,6 +21,7 @@ from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
 from untaught.config import Frozen, merge, validate
 from untaught.errors import ConfigError
+from untaught.nn.lesson import Lesson
 from untaught.run import WeightsRecord
 
 C = TypeVar("C", bound="MethodConfig")
@@ -111,17 +112,17 @@ class Stage:
 class Pretraining:
     """What a teacher learns from photographs before it meets any product: once, then kept and used for all of them.
 
-    `module` is the part of the method that it is for; `begin` makes the network that is trained, seeded by
-    the house: its child `teacher` is shaped like `module`, all else of it is only there to teach. `loss` gets that
-    network and crops of photographs, RGB in 0..1. `settings` hold all that the result depends on but for the
+    `module` is the part of the method that it is for; `begin` makes the lesson, seeded by the house: its `teacher` is
+    shaped like `module`, all else of it is only there to teach. `loss` gets the lesson and crops of photographs, RGB in
+    0..1. `settings` hold all that the result depends on but for the
     photographs. Every crop is drawn from a photograph stretched to a square of a random side within `sides`; `vary`
     mirrors it and changes its colours besides. The learning rate falls over the last `decay` share of all steps.
     """
 
     name: str
     module: nn.Module
-    begin: Callable[[], nn.Module]
-    loss: Callable[[nn.Module, Tensor], Mapping[str, Tensor]]
+    begin: Callable[[], Lesson]
+    loss: Callable[[Lesson, Tensor], Mapping[str, Tensor]]
     optimizer: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer]
     settings: Mapping[str, Any]
     steps: int

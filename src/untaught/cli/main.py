@@ -11,7 +11,18 @@ from typing import Annotated
 
 import typer
 
-from untaught.cli import anomalies, calibrate, demo, doctor, evaluate, inspection, listing, report, train
+from untaught.cli import (
+    anomalies,
+    calibrate,
+    demo,
+    doctor,
+    evaluate,
+    inspection,
+    listing,
+    pretrain_teacher,
+    report,
+    train,
+)
 from untaught.cli.allocator import keep_memory
 from untaught.cli.console import console, first_process
 from untaught.errors import UntaughtError
@@ -30,6 +41,7 @@ for command in (demo.demo, doctor.doctor, train.train, calibrate.calibrate, eval
     app.command()(command)
 app.add_typer(anomalies.app, name="anomalies")
 app.command("list")(listing.list_methods)
+app.command("pretrain-teacher")(pretrain_teacher.pretrain_teacher)
 app.command("inspect")(inspection.inspect_images)
 
 

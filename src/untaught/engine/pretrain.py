@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,15 @@ from torch import Tensor
 from untaught.engine.checkpoint import FILE, load_checkpoint, restore_optimizer, save_checkpoint
 from untaught.engine.photographs import PACKAGED, Photographs, crops, packaged
 from untaught.engine.seed import derive, seed_all
-from untaught.engine.teachers import TeacherCard, find_teacher, keep_teacher, place, record_of, serves, stem, take_teacher
+from untaught.engine.teachers import (
+    TeacherCard,
+    find_teacher,
+    keep_teacher,
+    place,
+    record_of,
+    serves,
+    take_teacher,
+)
 from untaught.errors import RunError
 from untaught.files import make_folder
 from untaught.image import in_order
@@ -68,6 +76,13 @@ def pretrain(
     """
     work = _Work(pretraining, photographs, seed, report, device or torch.device("cpu"))
     return work.execute()
+
+
+def current(pretraining: Pretraining, photographs: Photographs, seed: int) -> TeacherCard | None:
+    """The card of a stored teacher that is just what `pretrain` would make; None where there is none."""
+    card = find_teacher(pretraining)
+    same = card and (card.images_sha256, card.steps, card.seed) == (photographs.digest, pretraining.steps, seed)
+    return card if same else None
 
 
 @dataclass

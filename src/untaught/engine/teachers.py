@@ -49,8 +49,11 @@ class TeacherCard(BaseModel):
 
 def stem(pretraining: Pretraining) -> str:
     """The name of a teacher's files: what it is, and a hash of all that it depends on but photographs and steps."""
-    told = json.dumps(dict(pretraining.settings), sort_keys=True, default=str)
-    return f"{pretraining.name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    return f"{pretraining.name}-{hashlib.sha256(_told(pretraining).encode()).hexdigest()[:8]}"
+
+
+def _told(pretraining: Pretraining) -> str:
+    return json.dumps(dict(pretraining.settings), sort_keys=True, default=str)
 
 
 def place(pretraining: Pretraining) -> Path:
@@ -91,7 +94,7 @@ def keep_teacher(pretraining: Pretraining, lesson: Lesson, facts: dict[str, Any]
     path = place(pretraining)
     save_tensors(path, lesson.teacher.state_dict())
     card = TeacherCard(
-        name=path.stem, sha256=file_hash(path), backbone=lesson.record, settings=dict(pretraining.settings),
+        name=path.stem, sha256=file_hash(path), backbone=lesson.record, settings=json.loads(_told(pretraining)),
         versions=versions(), **facts,
     )  # fmt: skip
     write_text(path.with_suffix(".json"), card.model_dump_json(indent=2))

@@ -26,6 +26,7 @@ from untaught.engine.fit import Fit, Stopwatch, per_process
 from untaught.engine.framing import cost_of_tiles, frame
 from untaught.engine.intake import Intake
 from untaught.engine.predict import make_method, scorer
+from untaught.engine.pretrain import school
 from untaught.engine.provenance import make_card
 from untaught.engine.schedule import Schedule
 from untaught.engine.seed import seed_all
@@ -104,6 +105,7 @@ class Position:
     seconds: float = 0.0
     data: str = ""
     state: str = ""
+    teacher: str = ""
 
 
 @dataclass
@@ -125,6 +127,7 @@ class Training:
         """Data, method, stages, score scale, thresholds, files."""
         self.clock = Stopwatch()
         self._open()
+        self._school()
         for left in self.out.glob(".*.tmp") if self.main else ():
             left.unlink(missing_ok=True)  # of a killed process
         with self._held_out() as (images, rows):
@@ -160,6 +163,13 @@ class Training:
         self.intake = Intake(self.dataset, self.recipe, skip=self.settings.on_bad_image == "skip")
         self.shares = Shares(self.settings, self.method, self.intake, self.hashes, self.accelerator, self.report)
 
+    def _school(self) -> None:
+        """Teachers that have to learn first, found or made; what that takes is not counted as this training's."""
+        begun = self.clock()
+        with self.accelerator.main_process_first():
+            school(self.method, self.report, self.accelerator.device)
+        self.clock.spent -= self.clock() - begun
+
     @contextmanager
     def _held_out(self) -> Iterator[tuple[FeatureCache, list[int]]]:
         """The calibration images, decoded once, and which of them are whole; on the main process."""
@@ -182,13 +192,16 @@ class Training:
         if self.resume and (self.checkpoint / FILE).exists():
             progress, self.slots = load_checkpoint(self.checkpoint, self.method)
             self.at = Position(**progress)
-            self.clock.spent = self.at.seconds
+            self.clock.spent += self.at.seconds
             if self.at.data != self._data():
                 came = (
                     f"the good images in {self.settings.data} or the region to look at changed since the training began"
                 )
                 fix = "restore them, or train again into a new folder"
                 raise RunError(came, f"those that {self.out} was begun with", fix)
+            if self.at.teacher != self.method.backbone.sha256:
+                came = f"the teacher changed since the training in {self.out} began"
+                raise RunError(came, f"sha256 {self.at.teacher}", "train again into a new folder")
 
     def _train(self, number: int, stage: Stage) -> None:
         if number and not self.at.state:
@@ -251,6 +264,7 @@ class Training:
             return
         schedule, at = fit.schedule, self.at
         at.stage, at.epoch, at.seconds, at.data = number, fit.epoch, self.clock(), self._data()
+        at.teacher = self.method.backbone.sha256
         at.history, at.settled, at.why = schedule.history, schedule.settled, schedule.stopped
         save_checkpoint(self.checkpoint, self.method, optimizer, asdict(at))
         write_text(self.out / "log.jsonl", "".join(json.dumps(row) + "\n" for row in at.log))

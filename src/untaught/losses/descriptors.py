@@ -36,7 +36,8 @@ def correlations(descriptors: Float[Tensor, "n c"]) -> Float[Tensor, "c c"]:
     """Correlation of each pair of channels over the batch; a channel that never changes correlates with none."""
     centred = descriptors.float() - descriptors.float().mean(dim=0)
     normal = centred / (centred.square().sum(dim=0).sqrt() + EPS)
-    return normal.T @ normal
+    with torch.autocast(normal.device.type, enabled=False):
+        return normal.T @ normal
 
 
 def compactness_loss(descriptors: Float[Tensor, "n c"]) -> Float[Tensor, ""]:

@@ -5,19 +5,24 @@ Bergmann et al., CVPR 2020, section 3.3.
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
 def regression_error(students: Float[Tensor, "b m c h w"], target: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
-    """e: squared distance of the students' mean from the teacher's descriptor, in fp32."""
-    return (students.float().mean(dim=1) - target.float()).square().sum(dim=1)
+    """e: squared distance of the students' mean from the teacher's descriptor, at least in fp32."""
+    return (_exact(students).mean(dim=1) - _exact(target)).square().sum(dim=1)
 
 
 def disagreement(students: Float[Tensor, "b m c h w"]) -> Float[Tensor, "b h w"]:
-    """v: mean squared distance of the students from their mean, in fp32; 0 for a single student.
+    """v: mean squared distance of the students from their mean, at least in fp32; 0 for a single student.
 
     The same as the paper's difference of mean square and squared mean, without its cancellation: never negative.
     """
-    students = students.float()
+    students = _exact(students)
     return (students - students.mean(dim=1, keepdim=True)).square().sum(dim=2).mean(dim=1)
+
+
+def _exact(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -54,9 +54,9 @@ Deviations of `lite` from the paper, and why
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
@@ -72,7 +72,7 @@ from untaught.maps.score import maximum, top_mean
 from untaught.maps.smooth import Smooth
 from untaught.method import Method, MethodConfig, Pretraining, Reduce, Stage
 from untaught.nn.backbones import Teacher
-from untaught.nn.dense import Patch, PatchNet, PatchSettings, frame, grid_size, mirror
+from untaught.nn.dense import Patch, PatchNet, PatchSettings, describe, frame, mirror
 from untaught.nn.lesson import Lesson, Normal, shifted
 from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.standard import ChannelStandard, moments
@@ -123,7 +123,9 @@ class UninformedStudentsConfig(MethodConfig):
     scales: tuple[Patch, ...] = Field(default=(33,), min_length=1, description="sides of the patches: 17, 33, 65")
     students: int = Field(default=3, ge=1, description="of each patch size")
     stride: int = Field(default=4, ge=1, description="pixels of the input between descriptors")
-    centred: bool = Field(default=True, description="put the pixels that matter over the middle of those they stand for")
+    centred: bool = Field(
+        default=True, description="put the pixels that matter over the middle of those they stand for"
+    )
     network: PatchSettings = PatchSettings()
     pretraining: PretrainingConfig = PretrainingConfig()
     training: TrainingConfig = TrainingConfig()
@@ -181,8 +183,24 @@ class UninformedStudents(Method):
         if config.map.top:
             self.reduction = f"mean of the highest {config.map.top * 100:g} % of the anomaly map"
 
-    def _by_patch(self, make: Any) -> nn.ModuleDict:
+    def _by_patch(self, make: Callable[[int], nn.Module]) -> nn.ModuleDict:
         return nn.ModuleDict({str(patch): make(patch) for patch in self.patches})
+
+    def teacher(self, patch: int) -> PatchNet:
+        """The teacher of `patch` pixels."""
+        return cast("PatchNet", self.teachers[str(patch)])
+
+    def learners(self, patch: int) -> list[PatchNet]:
+        """The students of `patch` pixels."""
+        return [cast("PatchNet", net) for net in cast("nn.ModuleList", self.students[str(patch)])]
+
+    def target(self, patch: int) -> ChannelStandard:
+        """Mean and deviation of the descriptors of the teacher of `patch` pixels."""
+        return cast("ChannelStandard", self.targets[str(patch)])
+
+    def scale(self, patch: int) -> ChannelStandard:
+        """Mean and deviation of error and uncertainty of the students of `patch` pixels."""
+        return cast("ChannelStandard", self.scales[str(patch)])
 
     def pretrainings(self) -> list[Pretraining]:
         """One for each patch size."""
@@ -190,7 +208,7 @@ class UninformedStudents(Method):
         return [
             Pretraining(
                 name=f"patch{patch}",
-                module=self.teachers[str(patch)],
+                module=self.teacher(patch),
                 begin=partial(self.lesson, patch),
                 loss=self.teach,
                 optimizer=config.build,
@@ -230,9 +248,8 @@ class UninformedStudents(Method):
         backbone = Teacher(self.config.backbone, strides, self.config.weights)
         return Lesson(PatchNet(patch, self.config.network), backbone, dense=dense, stride=self.config.stride)
 
-    def teach(self, lesson: nn.Module, image: Float[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
+    def teach(self, lesson: Lesson, image: Float[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
         """L = weighted L_k + L_m + L_c of a teacher that is being taught, and its parts."""
-        assert isinstance(lesson, Lesson)
         config, patch = self.config.pretraining, lesson.teacher.patch
         losses = {}
         if config.matching and not config.dense:
@@ -254,7 +271,7 @@ class UninformedStudents(Method):
         return [
             Stage(
                 name=f"students-{patch}" if config.together else f"student-{patch}-{members[0]}",
-                parameters=[item for number in members for item in self.students[str(patch)][number].parameters()],
+                parameters=[item for number in members for item in self.learners(patch)[number].parameters()],
                 loss=partial(self.loss, patch, members),
                 optimizer=config.build,
                 epochs=config.epochs,
@@ -271,19 +288,15 @@ class UninformedStudents(Method):
 
     def frozen(self, patch: int, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
         """The teacher's descriptors on the grid."""
-        return {str(patch): self.describe(patch, image, self.teachers[str(patch)])}
+        return {str(patch): self.describe(self.teacher(patch), image)}
 
-    def describe(self, patch: int, image: Float[Tensor, "b 3 h w"], net: nn.Module) -> Float[Tensor, "b c _ _"]:
-        """What a network of `patch` pixels says of each position of the grid."""
-        height, width = (grid_size(side, self.config.stride) for side in image.shape[-2:])
-        described: Tensor = net(self._continued(patch, image), self.config.stride)[..., :height, :width]
-        return described
+    def describe(self, net: PatchNet, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c _ _"]:
+        """What a network of this build says of each position of the grid."""
+        return describe(net, self.normal(image), self.config.stride, self.config.centred)
 
     def _continued(self, patch: int, image: Tensor) -> Tensor:
-        net = self.teachers[str(patch)]
-        assert isinstance(net, PatchNet)
         size = (image.shape[-2], image.shape[-1])
-        return mirror(self.normal(image), *frame(net, size, self.config.stride, self.config.centred))
+        return mirror(self.normal(image), *frame(self.teacher(patch), size, self.config.stride, self.config.centred))
 
     def loss(self, patch: int, members: Sequence[int], batch: Batch) -> dict[str, Tensor]:
         """Squared distance from the teacher's standardised descriptor, mean over positions, sum over students."""
@@ -291,15 +304,13 @@ class UninformedStudents(Method):
         with torch.no_grad():
             described = batch.frozen.get(str(patch))
             if described is None:
-                described = self.describe(patch, batch.image, self.teachers[str(patch)])
-            target = self.targets[str(patch)](described.float())
+                described = self.describe(self.teacher(patch), batch.image)
+            target = self.target(patch)(described.float())
             image, target = self._part(patch, self._continued(patch, batch.image), target)
         rows, columns = target.shape[-2:]
-        losses = []
-        for number in members:
-            said = self.students[str(patch)][number](image, self.config.stride)[..., :rows, :columns]
-            losses.append((said.float() - target).square().sum(dim=1).mean())
-        return {"regression": torch.stack(losses).sum()}
+        students = self.learners(patch)
+        said = [students[number](image, self.config.stride)[..., :rows, :columns].float() for number in members]
+        return {"regression": torch.stack([(one - target).square().sum(dim=1).mean() for one in said]).sum()}
 
     def _part(self, patch: int, image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """A random part of the continued images and of their targets, the same for all of a batch."""
@@ -307,27 +318,24 @@ class UninformedStudents(Method):
         rows, columns = target.shape[-2:]
         if side == 0 or side >= min(rows, columns):
             return image, target
-        net = self.teachers[str(patch)]
-        assert isinstance(net, PatchNet)
         y, x = (int(torch.randint(0, room - side + 1, ())) for room in (rows, columns))
-        reach = (side - 1) * stride + net.field
+        reach = (side - 1) * stride + self.teacher(patch).field
         part = image[..., y * stride : y * stride + reach, x * stride : x * stride + reach]
         return part, target[..., y : y + side, x : x + side]
 
+    @torch.no_grad()
     def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
         """Mean and deviation of each channel of the teacher's descriptors over the training images."""
-        patch, first = stage.name.split("-")[1], stage.name.endswith("-0") or self.config.training.together
-        if not first:
-            return
+        _, name, *member = stage.name.split("-")
+        if member not in ([], ["0"]):
+            return  # the first student's stage has done it
+        patch, target = int(name), self.target(int(name))
         total = torch.zeros(3, self.config.network.descriptor, dtype=torch.float64)
         for batch in batches:
             assert batch.image is not None
-            described = batch.frozen.get(patch)
-            for number, image in enumerate(batch.image):
-                one = self.frozen(int(patch), image[None].to(self.targets[patch].mean))[patch] if described is None else described[number : number + 1]
-                total += moments(one).cpu()
-        target = self.targets[patch]
-        assert isinstance(target, ChannelStandard)
+            for number, image in enumerate(torch.split(batch.image, 1)):
+                described = batch.frozen or self.frozen(patch, image.to(target.mean))
+                total += moments(described[name][number if batch.frozen else 0][None]).cpu()
         target.take(reduce(total.to(target.mean.device)))
 
     @torch.no_grad()
@@ -336,29 +344,28 @@ class UninformedStudents(Method):
         totals = {patch: torch.zeros(3, 2, dtype=torch.float64) for patch in self.patches}
         for batch in batches:
             assert batch.image is not None
-            for image in batch.image:
+            for image in torch.split(batch.image, 1):
                 for patch in self.patches:
-                    parts = self.parts(patch, image[None].to(self.normal.mean))
-                    totals[patch] += moments(parts).cpu()
+                    totals[patch] += moments(self.parts(patch, image.to(self.normal.mean))).cpu()
         for patch, total in totals.items():
-            scale = self.scales[str(patch)]
-            assert isinstance(scale, ChannelStandard)
-            scale.take(reduce(total.to(scale.mean.device)))
+            self.scale(patch).take(reduce(total.to(self.normal.mean.device)))
 
     def parts(self, patch: int, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 2 _ _"]:
         """Error and uncertainty of one patch size on the grid, raw."""
-        key = str(patch)
-        target = self.targets[key](self.describe(patch, image, self.teachers[key]))
-        nets = self.students[key]
-        assert isinstance(nets, nn.ModuleList)
-        said = torch.stack([self.describe(patch, image, net) for net in nets], dim=1)
+        target = self.target(patch)(self.describe(self.teacher(patch), image))
+        said = torch.stack([self.describe(net, image) for net in self.learners(patch)], dim=1)
         return torch.stack([regression_error(said, target), disagreement(said)], dim=1)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
+        return self.combine([self.scale(patch)(self.parts(patch, image)) for patch in self.patches], image)
+
+    def combine(
+        self, parts: Sequence[Float[Tensor, "b 2 _ _"]], image: Float[Tensor, "b 3 h w"]
+    ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
+        """Map and score from the standardised error and uncertainty of some patch sizes."""
         terms = 2 if self.config.map.variance else 1
-        standardised = [self.scales[str(patch)](self.parts(patch, image))[:, :terms].sum(dim=1) for patch in self.patches]
-        map_ = self.smooth(torch.stack(standardised).mean(dim=0))
+        map_ = self.smooth(torch.stack([part[:, :terms].sum(dim=1) for part in parts]).mean(dim=0))
         score = top_mean(map_, self.config.map.top) if self.config.map.top else maximum(map_)
         return self.enlarge(map_, image), score
 

@@ -10,7 +10,7 @@ A grid of 4 px costs a tenth of the dense one.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -77,6 +77,7 @@ class PatchNet(nn.Module):
         if settings.init == "he":
             for conv in convs:
                 nn.init.kaiming_normal_(conv.weight, a=SLOPE)
+                assert conv.bias is not None
                 nn.init.zeros_(conv.bias)
 
     def forward(self, image: Float[Tensor, "b 3 h w"], stride: int | None = None) -> Float[Tensor, "b c _ _"]:
@@ -85,7 +86,8 @@ class PatchNet(nn.Module):
         `stride` 1 is the dense form; without it all poolings keep their stride, and a patch gives one descriptor.
         """
         wanted = self.natural if stride is None else stride
-        step, dilation, features, convs = 1, 1, image, list(self.convs)
+        step, dilation, features = 1, 1, image
+        convs = [cast("nn.Conv2d", conv) for conv in self.convs]
         for item in self.plan:
             if item is POOL and step < wanted:
                 features, step = F.max_pool2d(features, 2, 2), 2 * step
@@ -146,4 +148,5 @@ def describe(
     """One descriptor for every `stride` x `stride` pixels of a normalised image: (b, c, h / stride, w / stride)."""
     height, width = image.shape[-2:]
     padded = mirror(image, *frame(net, (height, width), stride, centred))
-    return net(padded, stride)[..., : grid_size(height, stride), : grid_size(width, stride)]
+    features: Tensor = net(padded, stride)
+    return features[..., : grid_size(height, stride), : grid_size(width, stride)]

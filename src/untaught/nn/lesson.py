@@ -79,7 +79,8 @@ class Lesson(nn.Module):
 
     def _target(self, image: Tensor, grid: tuple[int, int]) -> Float[Tensor, "n k"]:
         if not self.dense:
-            return self.backbone(image)[-1].float().mean(dim=(2, 3))
+            deepest: Tensor = self.backbone(image)[-1]
+            return deepest.float().mean(dim=(2, 3))
         large = F.interpolate(image, scale_factor=ZOOM, mode="bilinear", align_corners=False)
         places = self._middles(image, grid)
         levels = [
@@ -108,7 +109,5 @@ def shifted(
     room = image.shape[-1] - patch
     middle = image[..., room // 2 : room // 2 + patch, room // 2 : room // 2 + patch]
     moves = torch.randint(0, room + 1, (len(image), 2)).tolist()
-    moved = torch.stack(
-        [one[:, y : y + patch, x : x + patch] for one, (y, x) in zip(image, moves, strict=True)]
-    )
+    moved = torch.stack([one[:, y : y + patch, x : x + patch] for one, (y, x) in zip(image, moves, strict=True)])
     return middle, moved + noise * torch.randn_like(moved)
