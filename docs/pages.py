@@ -1,6 +1,8 @@
-"""Writes docs/methods: a page and a figure for every method, from its card, its settings and what was measured of it.
+"""Writes what can be written: pages and figures of the methods, figures in the guide, the list of all messages.
 
     python docs/pages.py [--check]
+
+A method's page comes from its card, its settings and what was measured of it.
 
 `docs/methods/NAME.toml` holds what cannot be taken from the method: when to choose it, and its figure's description.
 `--check` writes nothing and ends with 1 where a page is not current.
@@ -19,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import messages
 from diagram import draw
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -26,6 +29,8 @@ from pydantic.fields import FieldInfo
 from untaught.registry import measured, method_card, method_class, method_names
 
 FOLDER = Path(__file__).parent / "methods"
+GUIDE = Path(__file__).parent / "guide"
+SENTENCE = re.compile(r"(?<=[.]) ")
 SECTION = re.compile(r"^(\S.*)\n(?=    \S)", re.MULTILINE)
 
 
@@ -50,6 +55,8 @@ def pages() -> dict[Path, str]:
             found[FOLDER / f"{name}.svg"] = draw(described["boxes"], described["arrows"], f"Architecture of {name}")
         found[FOLDER / f"{name}.md"] = page(name, described)
     found[FOLDER / "README.md"] = index()
+    found[GUIDE / "choosing.md"] = choosing((GUIDE / "choosing.md").read_text("utf-8"))
+    found[GUIDE / "messages.md"] = messages.page()
     return found
 
 
@@ -172,6 +179,44 @@ def results(name: str) -> str:
         seeds = ", ".join(map(str, row["seeds"]))
         lines.append(f"| {product} | {seeds} | " + " | ".join([*figures, *times]) + " |")
     return "\n".join([*lines, "", f"Machine: {record['machine']}."])
+
+
+def choosing(text: str) -> str:
+    """The guide's page on choosing with its two tables renewed."""
+    for name, table in (("figures", compared()), ("decisions", decisions())):
+        begin, end = f"<!-- {name}: written by docs/pages.py -->\n", f"<!-- end of {name} -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def compared() -> str:
+    """All measured methods beside each other."""
+    record = measured()
+    names = [name for name in method_names() if record["methods"].get(name, {}).get("products")]
+    if not names:
+        return "Not measured yet: `benchmarks/results.py` writes them."
+    products = sorted({product for name in names for product in record["methods"][name]["products"]})
+    lines = ["Image AUROC / AUPRO@0.3 in percent with preset `lite`; training in CPU seconds, an image in CPU ms.", ""]
+    lines.append("| product | " + " | ".join(f"[{name}](../methods/{name}.md)" for name in names) + " |")
+    lines.append("| --- |" + " --- |" * len(names))
+    for product in products:
+        rows = [record["methods"][name]["products"].get(product, {}) for name in names]
+        cells = [f"{percent(row.get('image_auroc'))} / {percent(row.get('aupro'))}" if row else "–" for row in rows]
+        lines.append(f"| {product} | " + " | ".join(cells) + " |")
+        costs = [(plain(row.get("train_cpu_seconds")), plain(row.get("ms_per_image"))) for row in rows]
+        lines.append("| | " + " | ".join(f"{train} s, {one} ms" for train, one in costs) + " |")
+    return "\n".join([*lines, "", f"Machine: {record['machine']}."])
+
+
+def decisions() -> str:
+    """What speaks for which method: the first sentence on when to choose it."""
+    lines = ["| choose | when |", "| --- | --- |"]
+    told = {name: " ".join(description(name).get("choose", "").split()) for name in method_names()}
+    rows = [
+        f"| [{name}](../methods/{name}.md) | {re.split(SENTENCE, text)[0]} |" for name, text in told.items() if text
+    ]
+    return "\n".join([*lines, *rows])
 
 
 def percent(value: float | None) -> str:
