@@ -48,3 +48,12 @@ def test_toml_errors_name_the_file(tmp_path):
         load_toml(tmp_path / "s.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_toml(tmp_path / "missing.toml")
+
+
+def test_a_setting_of_several_types_is_named_once():
+    with pytest.raises(ConfigError) as caught:
+        validate(Settings, {"method": "m", "data": "d", "tile": "abc"})
+    assert caught.value.came == "settings: `tile` is 'abc'"
+    assert "valid integer" in caught.value.expected
+    assert "or input should be 'auto'" in caught.value.expected
+    assert caught.value.fix == "correct `tile`"

@@ -96,9 +96,17 @@ def validate(model: type[M], values: Mapping[str, Any], source: str = "settings"
 
 
 def _explain(model: type[BaseModel], error: ValidationError, source: str) -> tuple[str, str, str]:
-    came, expected, fix = [], [], []
+    came: list[str] = []
+    expected: list[str] = []
+    fix: list[str] = []
+    last = ""
     for item in error.errors():
-        path = ".".join(str(part) for part in item["loc"])
+        # Where a setting may be of several types, pydantic adds a word for each, such as `constrained-int`.
+        path = ".".join(str(part) for part in item["loc"] if isinstance(part, int) or part.isidentifier())
+        last, before = path, last
+        if path == before and item["type"] not in ("extra_forbidden", "missing"):
+            expected[-1] += f", or {item['msg'][0].lower()}{item['msg'][1:]}"
+            continue
         if item["type"] == "extra_forbidden":
             known = _fields_at(model, item["loc"][:-1])
             near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)

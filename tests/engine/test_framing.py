@@ -15,7 +15,7 @@ from untaught.config import Settings
 from untaught.data.folder import open_dataset
 from untaught.data.toy import Toy
 from untaught.engine.evaluate import evaluate
-from untaught.engine.framing import plan, usual
+from untaught.engine.framing import enlarged, plan, usual, window
 from untaught.engine.train import train
 from untaught.errors import ConfigError
 from untaught.image import Tiling, read
@@ -59,17 +59,17 @@ def runs(wide, tmp_path_factory):
 def test_every_tile_of_every_image_is_learned_from(runs):
     note = next(step.note for step in runs.said if step.task == "tiles")
     count = len(runs.a.card.data.train)
-    assert f"images of 96 x 96 px in 4 tiles of 64 px: {4 * count} tiles to learn from" in note
+    assert f"images of 96 x 96 px in 2 tiles of 64 px: {2 * count} tiles to learn from" in note
     steps = [step for step in runs.said if step.task.startswith("train ")]
-    assert steps[0].total == -(-4 * count // 8), "batches of eight tiles, one epoch"
+    assert steps[0].total == -(-2 * count // 8), "batches of eight tiles, one epoch"
 
 
 def test_the_card_says_it_all(runs):
     recipe = runs.a.card.recipe
-    assert (recipe.height, recipe.width, recipe.tiling) == (96, 96, Tiling(side=64, overlap=16))
+    assert (recipe.height, recipe.width, recipe.tiling) == (96, 96, Tiling(side=64, overlap=16, box=(0, 0, 64, 96)))
     assert recipe.area.inside[:64].all()
     assert not recipe.area.inside[64:].any()
-    assert runs.a.card.reduction.startswith("highest of 4 tiles, each scored by: mean of the highest")
+    assert runs.a.card.reduction.startswith("highest of 2 tiles, each scored by: mean of the highest")
 
 
 def test_nothing_outside_the_region_reaches_weights_thresholds_or_scores(runs, wide):
@@ -91,7 +91,7 @@ def test_figures_leave_out_what_nobody_looks_at(runs, wide):
     assert (results[0].pixel_auroc, results[0].aupro) == (results[1].pixel_auroc, results[1].aupro)
     page = render_page([runs.a])
     assert 'class="bound"' in page
-    assert "highest of 4 tiles" in page
+    assert "highest of 2 tiles" in page
 
 
 def test_no_seam_in_the_map_of_a_smooth_image(runs):
@@ -118,6 +118,47 @@ def test_an_overlay_shows_the_region(runs, wide):
     assert changed[62:66, 10:86].any(axis=0).all(), "along the lower edge"
     assert not changed[10:55, 10:86].any()
     assert detector.recipe.area.at((192, 192)).sum() == 4 * detector.recipe.area.inside.sum()
+
+
+def test_a_small_region_is_shown_as_large_as_the_input(wide, tmp_path):
+    (tmp_path / "corner.json").write_text("[[0.1, 0.2], [0.5, 0.2], [0.5, 0.45], [0.1, 0.45]]")
+    asked = settings(wide / "a", tile=None, image_size=64, roi=tmp_path / "corner.json")
+    run = train(asked, tmp_path / "r")
+    recipe = run.card.recipe
+    assert (recipe.width, recipe.height, recipe.tiles) == (151, 240, 1)
+    top, left, bottom, right = recipe.tiling.box
+    assert (bottom - top, right - left) == (64, 64)
+    share = recipe.area.inside[top:bottom, left:right].mean()
+    assert share > 0.85
+    assert share == recipe.area.inside.sum() / 64**2, "all of it is in the window"
+    assert run.card.reduction.startswith("mean of the highest")
+    answer = untaught.load(run.folder).inspect(next((wide / "a/test/good").iterdir()))
+    assert answer.map.shape == (240, 151)
+    assert answer.size == (96, 96)
+
+
+@pytest.mark.parametrize(
+    ("box", "width", "height"),
+    [
+        ((0, 0, 96, 96), 96, 96),
+        ((10, 10, 90, 90), 113, 113),
+        ((0, 0, 10, 96), 96, 837),
+        ((5, 5, 6, 6), 1536, 1536),
+    ],
+)
+def test_how_large_a_picture_is_made_for_its_region(box, width, height):
+    inside = np.zeros((96, 96), np.bool_)
+    inside[box[0] : box[2], box[1] : box[3]] = True
+    assert enlarged(inside, 96) == (width, height)
+
+
+def test_the_window_is_a_tile_at_least_and_stays_in_the_picture():
+    inside = np.zeros((200, 300), np.bool_)
+    inside[190:, 100:250] = True
+    assert window(inside, 64) == (136, 100, 200, 250)
+    inside[:] = False
+    inside[100:104, 3:5] = True
+    assert window(inside, 64) == (70, 0, 134, 64)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from untaught.config import Settings
 from untaught.data.area import inspected
@@ -14,17 +15,24 @@ from untaught.data.base import Dataset
 from untaught.engine.features import Layout
 from untaught.errors import ConfigError, ImageError
 from untaught.image import Area, Limits, Recipe, Tiling, probe, verify
+from untaught.image.area import box_of
 from untaught.method import Method, Stage
 from untaught.records import Sample
 
 ENOUGH = 1.25  # up to this many times the model's input, `auto` does not cut
+WHOLE = 0.9  # a region that fills this share of the picture in both directions is not enlarged
+LARGEST = 1536  # pixels that a picture is enlarged to, for the sake of its map's memory
 COLOURED = 16  # images whose mean colour fills what is not looked at
 
 Size = tuple[int, int]
+Mask = NDArray[np.bool_]
 
 
 def frame(settings: Settings, method: Method, dataset: Dataset, samples: Sequence[Sample]) -> Recipe:
     """The recipe of a training on `samples`.
+
+    Tiles are cut where there is something to look at only; without tiles, a region is shown to the method as large as
+    its input is, so that what lies outside takes neither pixels nor a share of the loss.
 
     Raises:
         ConfigError: the images are too small for the tiles, or nothing is left to look at.
@@ -32,19 +40,44 @@ def frame(settings: Settings, method: Method, dataset: Dataset, samples: Sequenc
     """
     side = method.config.image_size
     limits = Limits(white=settings.white, max_pixels=settings.max_pixels, max_bytes=settings.max_bytes)
-    width, height, tiling, native = side, side, None, Counter[Size]()
-    if settings.tile is not None or settings.roi is not None or settings.ignore is not None:
-        native = native_sizes(dataset, samples, limits)
-    if settings.tile is not None:
-        width, height = usual(native)
-        tiling = plan(settings, side, (width, height))
-        width, height = (width, height) if tiling else (side, side)
-    recipe = Recipe(**limits.model_dump(), height=height, width=width, tiling=tiling)
+    if settings.tile is None and settings.roi is None and settings.ignore is None:
+        return Recipe(**limits.model_dump(), height=side, width=side)
+    native = native_sizes(dataset, samples, limits)
+    size = usual(native)
+    tiling = plan(settings, side, size) if settings.tile is not None else None
+    size = size if tiling else (side, side)
     only = next(iter(native)) if len(native) == 1 else None
-    inside = inspected(settings.roi, settings.ignore, (width, height), only)
+    inside = inspected(settings.roi, settings.ignore, size, only)
+    if inside is not None and tiling is None and (larger := enlarged(inside, side)) != size:
+        size, tiling = larger, Tiling(side=side, overlap=0)
+        inside = inspected(settings.roi, settings.ignore, size, only)
     if inside is None:
-        return recipe
+        return Recipe(**limits.model_dump(), height=size[1], width=size[0], tiling=tiling)
+    if tiling is not None:
+        tiling = tiling.model_copy(update={"box": window(inside, side)})
+    recipe = Recipe(**limits.model_dump(), height=size[1], width=size[0], tiling=tiling)
     return recipe.model_copy(update={"area": Area.of(inside, mean_colour(dataset, samples, recipe, inside))})
+
+
+def enlarged(inside: Mask, side: int) -> Size:
+    """Width and height of the picture in which what is looked at, on a mask of `side` by `side`, fills about a tile."""
+    top, left, bottom, right = box_of(inside)
+    if min(bottom - top, right - left) > WHOLE * side:
+        return side, side
+    # A pixel counts by its centre: the region may be larger than its mask by up to one pixel.
+    width, height = (min(LARGEST, side * side // (length + 1)) for length in (right - left, bottom - top))
+    return max(side, width), max(side, height)
+
+
+def window(inside: Mask, side: int) -> tuple[int, int, int, int]:
+    """The box (top, left, bottom, right) around what is looked at, at least a tile in each direction."""
+    box, ends = box_of(inside), inside.shape
+    starts, stops = [], []
+    for first, last, end in zip(box[:2], box[2:], ends, strict=True):
+        start = max(0, min(first - (side - (last - first)) // 2, end - side)) if last - first < side else first
+        starts.append(start)
+        stops.append(max(last, start + side))
+    return starts[0], starts[1], stops[0], stops[1]
 
 
 def plan(settings: Settings, side: int, size: Size) -> Tiling | None:

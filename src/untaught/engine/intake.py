@@ -19,7 +19,7 @@ from untaught.engine.features import FeatureCache
 from untaught.engine.seed import generator
 from untaught.errors import DataError, ImageError
 from untaught.image import Recipe, in_order
-from untaught.image.tiles import cut
+from untaught.image.tiles import Tiling, cut
 from untaught.method import Stage
 from untaught.nn.precision import bf16_pays
 from untaught.progress import Progress, Report, silent
@@ -67,7 +67,7 @@ class Intake:
         images are not cut.
         """
         views, tiles = (stage.views, self.recipe.tiles) if stage else (1, 1)
-        rows = _Rows(self, samples, tiles)
+        rows = _Rows(self, samples, tiles, self.recipe.tiling if stage else None)
         done = 0
 
         def compute(chunk: Sequence[int]) -> dict[str, Tensor]:
@@ -118,11 +118,11 @@ class Intake:
 class _Rows:
     """Inputs of the method by number, asked for in rising order; broken ones are black and never trained on.
 
-    With several `tiles` an image, number `n * tiles + t` is tile `t` of image `n`; with one it is the image.
+    With a tiling, number `n * tiles + t` is tile `t` of image `n`; without one, `n` is the image.
     """
 
-    def __init__(self, intake: Intake, samples: Sequence[Sample], tiles: int) -> None:
-        self.intake, self.samples, self.tiles = intake, samples, tiles
+    def __init__(self, intake: Intake, samples: Sequence[Sample], tiles: int, tiling: Tiling | None) -> None:
+        self.intake, self.samples, self.tiles, self.tiling = intake, samples, tiles, tiling
         self.stream: Iterator[NDArray[np.uint8] | None] = iter(())
         self.number = -1
         self.next = -1
@@ -140,14 +140,13 @@ class _Rows:
         if self.current is None:
             self.intact = False
             recipe = self.intake.recipe
-            height, width = recipe.input_size if self.tiles > 1 else (recipe.height, recipe.width)
+            height, width = (recipe.height, recipe.width) if self.tiling is None else recipe.input_size
             return np.zeros((height, width, 3), np.uint8)
         chosen: NDArray[np.uint8] = self.current[tile]
         return chosen
 
     def _inputs(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        tiling = self.intake.recipe.tiling
-        return picture[None] if self.tiles == 1 or tiling is None else cut(picture, tiling)
+        return picture[None] if self.tiling is None else cut(picture, self.tiling)
 
     def drain(self) -> None:
         """Look at all that is left."""

@@ -57,7 +57,7 @@ def make_card(training: Training, calibration: Calibration, products: dict[str, 
 
 def reduction(own: str, recipe: Recipe) -> str:
     """How an image's score is drawn, in words."""
-    return own if recipe.tiling is None else f"highest of {recipe.tiles} tiles, each scored by: {own}"
+    return own if recipe.tiles == 1 else f"highest of {recipe.tiles} tiles, each scored by: {own}"
 
 
 def file_hash(path: Path) -> str:

@@ -68,6 +68,12 @@ class Area(BaseModel):
         return np.where(self.inside, scores, scores[self.inside].min())
 
 
+def box_of(inside: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right (exclusive) of the True pixels of a mask that has some."""
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
 @lru_cache(maxsize=16)
 def _decoded(png: str) -> NDArray[np.bool_]:
     try:

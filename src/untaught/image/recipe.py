@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from untaught.image.area import Area
-from untaught.image.tiles import Tiling, starts
+from untaught.image.tiles import Tiling, corners
 
 
 class Limits(BaseModel):
@@ -44,24 +44,19 @@ class Recipe(Limits):
     @property
     def tiles(self) -> int:
         """Inputs of the model that an image is cut into."""
-        if self.tiling is None:
-            return 1
-        down, across = (len(starts(side, *self._tile())) for side in (self.height, self.width))
-        return down * across
+        return 1 if self.tiling is None else len(corners(self.height, self.width, self.tiling))
 
     @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the model's input."""
         return (self.height, self.width) if self.tiling is None else (self.tiling.side, self.tiling.side)
 
-    def _tile(self) -> tuple[int, int]:
-        assert self.tiling is not None
-        return self.tiling.side, self.tiling.overlap
-
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
-        if self.tiling is not None and self.tiling.side > min(self.height, self.width):
-            raise ValueError(f"tiles of {self.tiling.side} px of a picture of {self.width} x {self.height}")
+        if self.tiling is not None:
+            _, _, bottom, right = self.tiling.within(self.height, self.width)
+            if self.tiling.side > min(self.height, self.width) or bottom > self.height or right > self.width:
+                raise ValueError(f"tiles of {self.tiling.side} px of a picture of {self.width} x {self.height}")
         if self.area is not None and self.area.inside.shape != (self.height, self.width):
             height, width = self.area.inside.shape
             raise ValueError(f"an area of {width} x {height} px of a picture of {self.width} x {self.height}")

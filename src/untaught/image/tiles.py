@@ -18,18 +18,33 @@ Corner = tuple[int, int]
 
 
 class Tiling(BaseModel):
-    """How a picture is cut: tiles of `side` by `side` pixels that overlap by `overlap` or more."""
+    """How a picture is cut: tiles of `side` by `side` pixels that overlap by `overlap` or more.
+
+    Attributes:
+        side: Height and width of a tile.
+        overlap: Pixels that neighbours share at least.
+        box: Top, left, bottom and right (exclusive) of the part that is cut; None: all of the picture.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     side: int = Field(ge=32, le=4096)
     overlap: int = Field(ge=0)
+    box: tuple[int, int, int, int] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Tiling:
         if self.overlap > self.side // 2:
             raise ValueError(f"tiles of {self.side} px cannot overlap by {self.overlap}: at most by half of their side")
+        if self.box is not None:
+            top, left, bottom, right = self.box
+            if min(top, left) < 0 or min(bottom - top, right - left) < self.side:
+                raise ValueError(f"tiles of {self.side} px do not fit into the box {self.box}")
         return self
+
+    def within(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """The box that is cut of a picture."""
+        return self.box or (0, 0, height, width)
 
 
 def starts(length: int, side: int, overlap: int) -> list[int]:
@@ -40,8 +55,9 @@ def starts(length: int, side: int, overlap: int) -> list[int]:
 
 def corners(height: int, width: int, tiling: Tiling) -> list[Corner]:
     """Top and left of each tile, row by row."""
-    tops, lefts = (starts(length, tiling.side, tiling.overlap) for length in (height, width))
-    return list(product(tops, lefts))
+    top, left, bottom, right = tiling.within(height, width)
+    tops, lefts = (starts(length, tiling.side, tiling.overlap) for length in (bottom - top, right - left))
+    return [(top + down, left + across) for down, across in product(tops, lefts)]
 
 
 def cut(picture: NDArray[Any], tiling: Tiling) -> NDArray[Any]:
@@ -52,7 +68,7 @@ def cut(picture: NDArray[Any], tiling: Tiling) -> NDArray[Any]:
 
 
 def join(maps: NDArray[np.float32], height: int, width: int, tiling: Tiling) -> NDArray[np.float32]:
-    """The map (height, width) of a picture from those of its tiles, (n, side, side)."""
+    """The map (height, width) of a picture from those of its tiles, (n, side, side); 0 outside the box."""
     joined = np.zeros((height, width), np.float32)
     side = tiling.side
     places = zip(maps, corners(height, width, tiling), weights(height, width, tiling), strict=True)
@@ -64,7 +80,8 @@ def join(maps: NDArray[np.float32], height: int, width: int, tiling: Tiling) -> 
 @lru_cache(maxsize=8)
 def weights(height: int, width: int, tiling: Tiling) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Of each tile the weights of its rows and of its columns, (side,) each: a place counts with their product."""
-    return list(product(_line(height, tiling), _line(width, tiling)))
+    top, left, bottom, right = tiling.within(height, width)
+    return list(product(_line(bottom - top, tiling), _line(right - left, tiling)))
 
 
 def _line(length: int, tiling: Tiling) -> list[NDArray[np.float32]]:
