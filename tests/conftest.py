@@ -40,3 +40,13 @@ def run_folder(product, tmp_path_factory):
     evaluate(run, str(product))
     write_report([Run(out)], out / "report.html")
     return out
+
+
+@pytest.fixture(scope="session")
+def bundle_file(run_folder, tmp_path_factory):
+    """The run exported as one file, through the command line."""
+    from untaught.cli.main import app
+
+    out = tmp_path_factory.mktemp("bundles") / "bracket.untaught"
+    app(["export", str(run_folder), "--out", str(out), "--quiet"], standalone_mode=False)
+    return out

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from untaught.engine.predict import Detector
+    from untaught.inspector import Inspector
+    from untaught.runtime.session import Backend
 
 _HOMES = {
+    "Bundle": "untaught.bundle.bundle",
     "Calibration": "untaught.calibration",
     "Detector": "untaught.engine.predict",
+    "Inspector": "untaught.inspector",
     "Method": "untaught.method",
     "MethodConfig": "untaught.method",
     "Prediction": "untaught.records",
+    "Predictor": "untaught.runtime.predictor",
     "Recipe": "untaught.image",
     "Region": "untaught.records",
     "Result": "untaught.records",
@@ -31,6 +35,7 @@ _HOMES = {
     "UntaughtError": "untaught.errors",
     "calibrate": "untaught.engine.calibrate",
     "evaluate": "untaught.engine.evaluate",
+    "export_run": "untaught.export.exporter",
     "examine": "untaught.data.doctor",
     "method_names": "untaught.registry",
     "open_dataset": "untaught.data.folder",
@@ -41,15 +46,42 @@ _HOMES = {
 __all__ = sorted([*_HOMES, "load"])
 
 
-def load(run: str | Path) -> Detector:
-    """Open a run folder for inspection: `untaught.load(run).inspect(image)`.
+def load(
+    source: str | Path,
+    backend: Backend = "auto",
+    threads: int | None = None,
+    *,
+    self_test: bool = True,
+    key: str | Path | None = None,
+) -> Inspector:
+    """Open a run folder or an exported file for inspection: `untaught.load("bottle.untaught").inspect(image)`.
+
+    Args:
+        source: a run folder, which needs torch, or a file made by `untaught export`, which does not.
+        backend: for a file: `onnxruntime`, `openvino`, or `auto`: OpenVINO where it is installed.
+        threads: for a file: threads that work on one image; None: as many as there are cores.
+        self_test: for a file: answer its golden pictures first.
+        key: for a file: PEM file with the public key that must have signed it.
 
     Raises:
         RunError: the run is missing, unfinished or damaged.
+        BundleError: the file is not as it was exported, or does not answer here as it must.
+        ConfigError: the backend is not there, the key cannot be read, or an option of files is given for a folder.
     """
+    from pathlib import Path
+
+    if Path(source).is_file():
+        from untaught.runtime.predictor import Predictor
+
+        return Predictor(source, backend, threads, self_test=self_test, key=key)
+    if (backend, threads, key) != ("auto", None, None):
+        from untaught.errors import ConfigError
+
+        came = f"{source} is no file, and `backend`, `threads` and `key` are for exported files"
+        raise ConfigError(came, "a file made by `untaught export`", "check the path, or leave the options out")
     from untaught.engine.predict import Detector
 
-    return Detector(run)
+    return Detector(source)
 
 
 def __getattr__(name: str) -> Any:

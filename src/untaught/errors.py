@@ -7,6 +7,7 @@
     │   └── MaskError                  one mask: size, missing image
     ├── WeightsError                   backbone or student weights: missing, wrong hash, wrong shapes
     ├── RunError                       a run folder: missing, incomplete, of another version
+    ├── BundleError                    an exported file: missing, damaged, changed, of a newer version, not as proven
     ├── CalibrationError               scores from which no threshold can be drawn
     └── MetricError                    scores or masks from which no figure can be computed
 
@@ -52,6 +53,10 @@ class WeightsError(UntaughtError):
 
 class RunError(UntaughtError):
     """A run folder is missing, unfinished, damaged or written by another version."""
+
+
+class BundleError(UntaughtError):
+    """An exported file is missing, damaged, changed, of a newer version, or does not answer as it must."""
 
 
 class CalibrationError(UntaughtError):

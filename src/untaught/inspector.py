@@ -122,7 +122,7 @@ class Inspector:
         """
         if isinstance(source, list):
             return list(self.stream(source, products=repeat(product)))
-        return self._judge(self._score(self._decode(source, "", product)))
+        return self._judge(self._score(self.decode(source, "", product)))
 
     def calibration_of(self, product: str) -> Calibration:
         """What is known of good parts of a product; of all together where it is empty.
@@ -158,7 +158,7 @@ class Inspector:
 
         def decode(item: tuple[Source, str, str]) -> Decoded | ImageError:
             try:
-                return self._decode(*item)
+                return self.decode(*item)
             except ImageError as error:
                 return error
 
@@ -171,7 +171,8 @@ class Inspector:
         scored = (image if isinstance(image, ImageError) else self._score(image) for image in decoded)
         yield from in_order(judge, scored, workers=1)
 
-    def _decode(self, source: Source, name: str = "", product: str = "") -> Decoded:
+    def decode(self, source: Source, name: str = "", product: str = "") -> Decoded:
+        """What the scorer will see of a source; raises as `inspect` does."""
         self.calibration_of(product)
         started = time.perf_counter()
         pixels, size = read_with_size(source, self.recipe)

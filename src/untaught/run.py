@@ -13,18 +13,21 @@ RUN/checkpoint/        only while training
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from untaught.calibration import Calibration
-from untaught.errors import RunError
+from untaught.errors import RunError, UntaughtError
 from untaught.files import write_text
 from untaught.image import Recipe
+from untaught.migrations import Step, read_card
 from untaught.records import Result
 
 SCHEMA = 1
+STEPS: Mapping[int, Step] = {}  # from each older schema, what makes the next one of it
 
 
 class _Part(BaseModel):
@@ -120,26 +123,13 @@ class Run:
                 "finish it: add --resume to the same train command",
             )
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            return read_card(path.read_bytes(), Card, {"schema_version": (SCHEMA, STEPS)}, str(path))
+        except OSError as error:
             raise RunError(
                 f"{path} cannot be read ({error})", "the card of a finished run", "train again, or give another folder"
             ) from None
-        version = values.get("schema_version") if isinstance(values, dict) else None
-        if not isinstance(version, int) or version > SCHEMA:
-            raise RunError(
-                f"{path} has schema version {version}",
-                f"{SCHEMA} or older",
-                "install the version of untaught that wrote it",
-            )
-        try:
-            return Card.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise RunError(
-                f"{path}: `{where}` is damaged ({first['msg']})", "an unchanged card", "restore the file or train again"
-            ) from None
+        except UntaughtError as error:
+            raise RunError(error.came, error.expected, error.fix) from None
 
     def _begun(self) -> bool:
         return (self.folder / "checkpoint").exists()

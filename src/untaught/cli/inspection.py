@@ -6,7 +6,7 @@ import glob
 import json
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def inspect_images(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    source: Annotated[Path, typer.Argument(help="Run folder, or a file made by `untaught export`.")],
     paths: Annotated[list[str], typer.Argument(help="Images, folders or glob patterns.")],
     out: Annotated[Path | None, typer.Option(help="Folder for overlays and results.jsonl.")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="File for one JSON line an image.")] = None,
@@ -27,6 +27,12 @@ def inspect_images(
     product: Annotated[
         str, typer.Option(help="Product the images show, where the run was trained on several; default: any of them.")
     ] = "",
+    backend: Annotated[
+        Literal["auto", "onnxruntime", "openvino"],
+        typer.Option(help="Of a file: the runtime; `auto` is OpenVINO where it is installed."),
+    ] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Of a file: threads for one image; default: all cores.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Of a file: PEM of the public key that must have signed it.")] = None,
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
@@ -37,22 +43,22 @@ def inspect_images(
     if out is not None and jsonl is None:
         jsonl = out / "results.jsonl"
 
-    from untaught.engine.predict import Detector
+    from untaught import load
     from untaught.files import write_text
     from untaught.progress import Progress
 
-    detector = Detector(run)
-    pixel = detector.calibration_of(product).pixel.value
+    inspector = load(source, backend, threads, key=key)
+    pixel = inspector.calibration_of(product).pixel.value
     rows, broken = [], 0
     with progress(quiet or json_) as report:
         for number, (path, answer) in enumerate(
-            zip(files, detector.stream_all(files, products=repeat(product)), strict=True)
+            zip(files, inspector.stream_all(files, products=repeat(product)), strict=True)
         ):
             rows.append(row := as_row(path, answer))
             if isinstance(answer, UntaughtError):
                 broken += 1
             elif overlays and out is not None:
-                write_overlay(detector.recipe, pixel, path, answer, out / f"{number:05d}_{path.stem}.png")
+                write_overlay(inspector.recipe, pixel, path, answer, out / f"{number:05d}_{path.stem}.png")
             if not json_:
                 typer.echo(as_line(row))
             report(Progress("inspect", number + 1, len(files)))

@@ -17,6 +17,7 @@ from untaught.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     inspection,
     listing,
     pretrain_teacher,
@@ -27,7 +28,7 @@ from untaught.cli.allocator import keep_memory
 from untaught.cli.console import console, first_process
 from untaught.errors import UntaughtError
 
-EXTRA = ("torch", "timm", "accelerate", "safetensors", "jaxtyping")
+EXTRA = ("torch", "timm", "accelerate", "safetensors", "jaxtyping", "onnx", "onnxscript")
 
 app = typer.Typer(
     name="untaught",
@@ -37,7 +38,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo.demo, doctor.doctor, train.train, calibrate.calibrate, evaluate.evaluate, report.report):
+for command in (
+    demo.demo,
+    doctor.doctor,
+    train.train,
+    calibrate.calibrate,
+    evaluate.evaluate,
+    export.export,
+    report.report,
+):
     app.command()(command)
 app.add_typer(anomalies.app, name="anomalies")
 app.command("list")(listing.list_methods)

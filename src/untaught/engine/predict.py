@@ -8,7 +8,9 @@ from typing import cast
 import numpy as np
 import torch
 from accelerate import Accelerator
+from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from untaught.config import Settings, load_toml, validate
 from untaught.engine.checkpoint import load_tensors
@@ -38,14 +40,29 @@ class Detector(Inspector):
         super().__init__(card.recipe, card.calibration, scorer(self.method, self.device), card.products)
 
 
+class Scoring(nn.Module):
+    """A method fed with pixels: what scores here is what is exported."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, *pictures: Shaped[Tensor, "b h w _"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
+        """Map and score of pictures in the order of the method's inputs: pixels are uint8, depth is float32."""
+        planes = [picture.permute(0, 3, 1, 2) for picture in pictures]
+        scaled = [plane.float() / 255 if plane.dtype == torch.uint8 else plane for plane in planes]
+        map_, score = self.method(*(plane.contiguous(memory_format=torch.channels_last) for plane in scaled))
+        return map_.float(), score.float()
+
+
 def scorer(method: Method, device: torch.device) -> Scorer:
     """A method as the inspector wants it."""
+    scoring = Scoring(method)
 
     def score(inputs: Inputs, /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        image = torch.from_numpy(inputs["image"]).permute(0, 3, 1, 2).to(device).float() / 255
         with torch.inference_mode():
-            map_, score = method(image.contiguous(memory_format=torch.channels_last))
-        return map_.float().cpu().numpy(), score.float().cpu().numpy()
+            map_, score = scoring(*(torch.from_numpy(inputs[name]).to(device) for name in method.inputs))
+        return map_.cpu().numpy(), score.cpu().numpy()
 
     return score
 
@@ -56,8 +73,7 @@ def load_method(run: Run, device: torch.device) -> Method:
     Raises:
         RunError: the weights are missing or are not those the card tells of.
     """
-    source = run.folder / "settings.toml"
-    settings = validate(Settings, load_toml(source), str(source))
+    settings = run_settings(run)
     path = run.folder / "weights.safetensors"
     if not path.exists() or file_hash(path) != run.card.weights.sha256:
         raise RunError(
@@ -66,6 +82,16 @@ def load_method(run: Run, device: torch.device) -> Method:
     method = make_method(settings, untrained=True)
     method.load_state_dict(load_tensors(path)[0])
     return method.to(device).to(memory_format=torch.channels_last).eval()
+
+
+def run_settings(run: Run) -> Settings:
+    """What a run was asked to do.
+
+    Raises:
+        ConfigError: its settings.toml is missing or damaged.
+    """
+    source = run.folder / "settings.toml"
+    return validate(Settings, load_toml(source), str(source))
 
 
 def make_method(settings: Settings, *, untrained: bool = False) -> Method:

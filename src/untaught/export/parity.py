@@ -1,0 +1,122 @@
+"""How far apart torch and a runtime are, image by image, without keeping a map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from untaught.bundle.card import ParityRecord
+from untaught.calibration import Calibration
+from untaught.errors import BundleError
+from untaught.records import ScoreMap
+
+TOLERANCE = 1e-4
+ROUNDING = 1e-6
+
+
+@dataclass
+class Tally:
+    """The largest differences between one runtime and torch so far."""
+
+    version: str
+    score: float = 0.0
+    map: float = 0.0
+    scores: list[float] = field(default_factory=list)
+    maxima: list[float] = field(default_factory=list)
+
+    def add(self, expected: ScoreMap, came: ScoreMap) -> None:
+        """Take one image; what is not a number differs infinitely."""
+        self.scores.append(came.score)
+        self.maxima.append(float(came.map.max()))
+        self.score = max(self.score, _distance(abs(expected.score - came.score)))
+        self.map = max(self.map, _distance(float(np.abs(expected.map - came.map).max())))
+
+
+def _distance(value: float) -> float:
+    return value if np.isfinite(value) else np.inf
+
+
+@dataclass
+class Comparison:
+    """Torch beside the runtimes, over all held-out images."""
+
+    tallies: dict[str, Tally]
+    scores: list[float] = field(default_factory=list)
+    maxima: list[float] = field(default_factory=list)
+    score_scale: float = 0.0
+    map_scale: float = 0.0
+
+    def add(self, expected: ScoreMap, came: dict[str, ScoreMap]) -> None:
+        """Take torch's answer to one image and that of each runtime."""
+        self.scores.append(expected.score)
+        self.maxima.append(float(expected.map.max()))
+        self.score_scale = max(self.score_scale, abs(expected.score))
+        self.map_scale = max(self.map_scale, float(np.abs(expected.map).max()))
+        for backend, tally in self.tallies.items():
+            tally.add(expected, came[backend])
+
+    @property
+    def rounding(self) -> dict[str, float]:
+        """Twice the largest difference seen, and never less than float32 leaves open."""
+        return {
+            "score": max(2 * max(tally.score for tally in self.tallies.values()), ROUNDING * self.score_scale),
+            "map": max(2 * max(tally.map for tally in self.tallies.values()), ROUNDING * self.map_scale),
+        }
+
+    def records(self) -> dict[str, ParityRecord]:
+        """The differences as the card tells of them."""
+        return {
+            backend: ParityRecord(
+                version=tally.version,
+                score=tally.score / (self.score_scale or 1),
+                map=tally.map / (self.map_scale or 1),
+                score_absolute=tally.score,
+                map_absolute=tally.map,
+            )
+            for backend, tally in self.tallies.items()
+        }
+
+    def check(self, before: Calibration, after: Calibration) -> None:
+        """Refuse to export where a runtime is too far from torch, or one verdict changes.
+
+        Raises:
+            BundleError: with the runtime and the figures.
+        """
+        for backend, record in self.records().items():
+            if record.score > TOLERANCE or record.map > TOLERANCE:
+                raise BundleError(
+                    f"{backend} {record.version} differs from torch by {record.score:.2g} in the score and "
+                    f"{record.map:.2g} in the map, as shares of the largest value",
+                    f"at most {TOLERANCE:g}",
+                    "report it with the method's name; nothing was written",
+                )
+            tally = self.tallies[backend]
+            changed = _changed(self.scores, tally.scores, before.image.value, after.image.value)
+            changed += _changed(self.maxima, tally.maxima, before.pixel.value, after.pixel.value)
+            if changed:
+                raise BundleError(
+                    f"{changed} of {len(self.scores)} held-out images get another verdict or other regions in "
+                    f"{backend} {record.version}",
+                    "the same verdict for each",
+                    "report it with the method's name; nothing was written",
+                )
+
+
+def _changed(before: list[float], after: list[float], limit_before: float, limit_after: float) -> int:
+    return int(((np.array(before) > limit_before) != (np.array(after) > limit_after)).sum())
+
+
+def raised(calibration: Calibration, rounding: dict[str, float]) -> Calibration:
+    """The calibration with its scores and thresholds raised by what rounding may add to a score.
+
+    A threshold is the score of one held-out image; in another runtime the same image could fall on either side of it.
+    A higher threshold rejects no more good parts: what is promised stays true.
+    """
+    image, pixel = calibration.image, calibration.pixel
+    return replace(
+        calibration,
+        scores=tuple(score + rounding["score"] for score in calibration.scores),
+        image=replace(image, value=image.value + rounding["score"]),
+        pixel=replace(pixel, value=pixel.value + rounding["map"]),
+    )

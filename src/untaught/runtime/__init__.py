@@ -1,0 +1,1 @@
+"""Inspection by an exported file: no torch, no timm, one warm session."""

@@ -1,0 +1,69 @@
+"""An exported file that inspects images, and proves itself before it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from untaught.bundle.bundle import Bundle
+from untaught.errors import BundleError
+from untaught.inspector import Inspector, score_image
+from untaught.runtime.session import Backend, open_session
+
+
+class Predictor(Inspector):
+    """Inspects images by an exported file; gives the answers the run gives. May be called from several threads.
+
+    Args:
+        bundle: the file, or opened already.
+        backend: `onnxruntime`, `openvino`, or `auto`: OpenVINO where it is installed.
+        threads: for one image; None: as many as there are cores.
+        self_test: run the golden pictures of the file first.
+        key: PEM file with the public key that must have signed the file.
+
+    Raises:
+        BundleError: the file is not as it was exported, or does not answer here as it must.
+        ConfigError: the backend is not there, or the key cannot be read.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle | str | Path,
+        backend: Backend = "auto",
+        threads: int | None = None,
+        *,
+        self_test: bool = True,
+        key: str | Path | None = None,
+    ) -> None:
+        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle(bundle, key)
+        self.session = open_session(self.bundle.model, backend, threads)
+        card = self.bundle.card
+        super().__init__(card.recipe, card.calibration, self.session, card.products)
+        if self_test:
+            prove(self)
+
+
+def prove(predictor: Predictor) -> None:
+    """Run the golden pictures.
+
+    Raises:
+        BundleError: a score, a map or a verdict is not the expected one.
+    """
+    bundle, card = predictor.bundle, predictor.bundle.card
+    expected = [(golden, bundle.golden_map(golden)) for golden in card.golden]
+    highest = max(np.abs(map_).max() for _, map_ in expected)
+    largest = max(abs(golden.score) for golden in card.golden)
+    for golden, map_ in expected:
+        says = score_image(predictor.score, bundle.golden_inputs(golden), predictor.recipe)
+        off_score = abs(says.score - golden.score) / (largest or 1)
+        off_map = float(np.abs(says.map - map_).max() / (highest or 1)) if says.map.shape == map_.shape else np.inf
+        verdict = says.score > card.calibration.image.value
+        if not (off_score <= card.tolerance and off_map <= card.tolerance and verdict == golden.reject):
+            raise BundleError(
+                f"{bundle.path} fails its own test in {predictor.session.backend} {predictor.session.version}: on the "
+                f"golden picture {golden.name} the score is {says.score:.6g} in place of {golden.score:.6g} "
+                f"(off by {off_score:.2g}, the map by {off_map:.2g})",
+                f"the answers of the export, within {card.tolerance:g}",
+                "use another backend, or export the run again on this machine",
+            )
