@@ -86,7 +86,7 @@ class PretrainingConfig(OptimizerSettings):
     """How a teacher is taught on photographs."""
 
     dense: bool = Field(default=True, description="whole crops at a time; False: patch by patch, as in the paper")
-    steps: int = Field(default=800, ge=1)
+    steps: int = Field(default=500, ge=1)
     batch_size: int = Field(default=8, ge=1, description="crops or patches a step")
     knowledge: float = Field(default=1.0, ge=0, description="weight of L_k")
     matching: float = Field(default=0.0, ge=0, description="weight of L_m; patch by patch only")
@@ -234,7 +234,7 @@ class UninformedStudents(Method):
     def _crop(self, patch: int) -> int:
         """Side of the crops a teacher learns from: the patch, room to shift it, or room for many of it."""
         if self.config.pretraining.dense:
-            return 32 * round((96 + patch) / 32)
+            return 128
         return patch + (2 * ((patch - 1) // 4) if self.config.pretraining.matching else 0)
 
     def lesson(self, patch: int) -> Lesson:

@@ -40,7 +40,7 @@ POOLED_17: Plan = ((4, 128), POOL, (4, 256), (4, 128))
 class PatchSettings(Frozen):
     """The size of the patch networks. Defaults are those of the `lite` presets."""
 
-    width: float = Field(default=0.5, gt=0, le=4, description="hidden channels as a share of the paper's")
+    width: float = Field(default=0.375, gt=0, le=4, description="hidden channels as a share of the paper's")
     descriptor: int = Field(default=128, ge=1, description="channels of a descriptor")
     pooled: bool = Field(default=True, description="a pooling for 17 px too, which the paper's has not")
     init: Literal["he", "torch"] = Field(default="he", description="`torch`: the framework's own initialisation")
