@@ -22,7 +22,11 @@ from untaught.data.toy import Toy
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 PAGES = sorted(path.name for path in GUIDE.glob("*.md"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TINY = {"train": ["--image-size", "64", "--epochs", "1"], "anomalies": ["--draws", "2"]}
+TINY = {
+    "train": ["--image-size", "64", "--epochs", "1"],
+    "anomalies": ["--draws", "2"],
+    "pretrain-teacher": ["--patch", "17", "--steps", "1"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,7 @@ def workshop(tmp_path_factory):
             save(folder / "PARTS" / "masks" / sample.kind / name, mask)
     for sample in today.samples[:9]:
         save(folder / "TODAY" / Path(sample.name).name, today.draw(sample)[0])
+        save(folder / "PHOTOS" / "album" / Path(sample.name).name, today.draw(sample)[0])
     state = timm.create_model("resnet18", pretrained=False).state_dict()
     save_file(state, folder / "resnet18.safetensors")
     with zipfile.ZipFile(folder / "untaught-0.0.1-py3-none-any.whl", "w") as wheel:

@@ -200,8 +200,11 @@ class Training:
                 fix = "restore them, or train again into a new folder"
                 raise RunError(came, f"those that {self.out} was begun with", fix)
             if self.at.teacher != self.method.backbone.sha256:
-                came = f"the teacher changed since the training in {self.out} began"
-                raise RunError(came, f"sha256 {self.at.teacher}", "train again into a new folder")
+                raise RunError(
+                    f"the teacher is another than when the training in {self.out} began",
+                    f"the one with sha256 {self.at.teacher}",
+                    "train again into a new folder",
+                )
 
     def _train(self, number: int, stage: Stage) -> None:
         if number and not self.at.state:
