@@ -61,6 +61,8 @@ class Settings(Frozen):
     )
     ignore: Path | None = Field(default=None, description="region not to look at: mask picture or JSON polygon")
     white: int = Field(default=65535, ge=1, le=65535, description="value of full scale in 16-bit images")
+    depth_unit: float = Field(default=0.001, gt=0, description="metres per unit of depth images that hold integers")
+    relief: float = Field(default=0.007, gt=0, description="metres by which a part differs from its plate in depth")
     max_pixels: int = Field(default=100_000_000, ge=1, description="largest width times height that is decoded")
     max_bytes: int = Field(default=256 * 2**20, ge=1, description="largest file that is read")
     seed: int = Field(default=0, ge=0, description="seed of split, initialisation and order")

@@ -9,17 +9,17 @@ images are decoded and the last one's regions are found while one is scored.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias, overload
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from untaught.calibration import Calibration, p_values
 from untaught.errors import ConfigError, ImageError
-from untaught.image import Recipe, Source, in_order, read_with_size
+from untaught.image import DepthSource, Recipe, Source, WithDepth, in_order, read_inputs
 from untaught.image.tiles import cut, join
 from untaught.records import Prediction, ScoreMap
 from untaught.regions import find_regions
@@ -27,7 +27,10 @@ from untaught.regions import find_regions
 TOGETHER = 8  # tiles that are scored at a time
 
 Inputs: TypeAlias = Mapping[str, NDArray[Any]]
-"""What a method takes, by name: `image` is (h, w, 3) uint8 RGB; for a scorer a batch of them, (n, h, w, 3)."""
+"""What a method takes, by name: `image` is (h, w, 3) uint8 RGB, `depth` (h, w, 2) float32 where the recipe asks for it
+(`untaught.image.read_inputs`); for a scorer a batch of them, (n, h, w, c).
+"""
+Given: TypeAlias = Source | WithDepth
 
 
 class Scorer(Protocol):
@@ -100,11 +103,19 @@ class Inspector:
         self.products = dict(products or {})
 
     @overload
-    def inspect(self, source: list[Source], product: str = "") -> list[Prediction]: ...
+    def inspect(
+        self, source: list[Source], product: str = "", *, depth: Sequence[DepthSource | None] | None = None
+    ) -> list[Prediction]: ...
     @overload
-    def inspect(self, source: Source, product: str = "") -> Prediction: ...
+    def inspect(self, source: Source, product: str = "", *, depth: DepthSource | None = None) -> Prediction: ...
 
-    def inspect(self, source: Source | list[Source], product: str = "") -> Prediction | list[Prediction]:
+    def inspect(
+        self,
+        source: Source | list[Source],
+        product: str = "",
+        *,
+        depth: DepthSource | Sequence[DepthSource | None] | None = None,
+    ) -> Prediction | list[Prediction]:
         """Inspect one image or a list of images.
 
         Args:
@@ -112,17 +123,25 @@ class Inspector:
                 image, or a list of these.
             product: which of the products the model was trained on it shows, so that its own thresholds judge;
                 without it those of all products together do.
+            depth: of each image, where the method takes it: a path, the bytes of a file, or an array of distances
+                (h, w) or coordinates (h, w, 3); None: the file that belongs to the image's
+                (`untaught.image.find_depth`).
 
         Returns:
             A prediction, or a list of them in the same order.
 
         Raises:
-            ConfigError: there is no such product.
-            ImageError: a source is not an image that can be decoded.
+            ConfigError: there is no such product, or depth is given to a model that takes none.
+            ImageError: a source is not an image that can be decoded, or its depth is missing or another image's.
         """
+        if depth is not None and self.recipe.depth is None:
+            raise ConfigError("depth beside the image", "a model that was trained with depth", "leave depth out")
         if isinstance(source, list):
-            return list(self.stream(source, products=repeat(product)))
-        return self._judge(self._score(self.decode(source, "", product)))
+            every = [None] * len(source) if depth is None else cast("Sequence[DepthSource | None]", depth)
+            pairs = [WithDepth(*pair) for pair in zip(source, every, strict=True)]
+            return list(self.stream(pairs, products=repeat(product)))
+        given = WithDepth(source, cast("DepthSource | None", depth))
+        return self._judge(self._score(self.decode(given, "", product)))
 
     def calibration_of(self, product: str) -> Calibration:
         """What is known of good parts of a product; of all together where it is empty.
@@ -138,7 +157,7 @@ class Inspector:
 
     def stream(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Given],
         names: Iterable[str] | None = None,
         products: Iterable[str] | None = None,
     ) -> Iterator[Prediction]:
@@ -150,13 +169,13 @@ class Inspector:
 
     def stream_all(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Given],
         names: Iterable[str] | None = None,
         products: Iterable[str] | None = None,
     ) -> Iterator[Prediction | ImageError]:
         """As `stream`, but an image that does not decode gives its error in place of a prediction."""
 
-        def decode(item: tuple[Source, str, str]) -> Decoded | ImageError:
+        def decode(item: tuple[Given, str, str]) -> Decoded | ImageError:
             try:
                 return self.decode(*item)
             except ImageError as error:
@@ -171,13 +190,14 @@ class Inspector:
         scored = (image if isinstance(image, ImageError) else self._score(image) for image in decoded)
         yield from in_order(judge, scored, workers=1)
 
-    def decode(self, source: Source, name: str = "", product: str = "") -> Decoded:
+    def decode(self, source: Given, name: str = "", product: str = "") -> Decoded:
         """What the scorer will see of a source; raises as `inspect` does."""
         self.calibration_of(product)
         started = time.perf_counter()
-        pixels, size = read_with_size(source, self.recipe)
-        name = name or (str(source) if isinstance(source, str | Path) else "")
-        return Decoded(name, {"image": pixels}, size, time.perf_counter() - started, product)
+        inputs, size = read_inputs(source, self.recipe)
+        image = source.image if isinstance(source, WithDepth) else source
+        name = name or (str(image) if isinstance(image, str | Path) else "")
+        return Decoded(name, inputs, size, time.perf_counter() - started, product)
 
     def _score(self, image: Decoded) -> Scored:
         started = time.perf_counter()

@@ -139,7 +139,7 @@ class Method(nn.Module, ABC):
 
     `Config` declares the settings (defaults: preset `lite`); `presets` names further ones; `reduction` says in words
     how the image score is drawn from the map; `backbone` tells where the frozen weights came from; `inputs` names
-    what `forward` takes, in this order: `image`, `depth` or both.
+    what `forward` and the stages' `frozen` take, in this order: `image`, `depth` or both.
 
     Args:
         config: the settings.
@@ -179,7 +179,11 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
-        """Anomaly map at the input's size and image score; raw, higher is more anomalous. `image` is RGB in 0..1."""
+        """Anomaly map at the input's size and image score; raw, higher is more anomalous. `image` is RGB in 0..1.
+
+        A method whose `inputs` name depth is given it beside the image or in its place, (b, 2, h, w): centimetres from
+        the part's mean, exactly 0 on the plate, and 1 where the part is, 0 elsewhere (`untaught.image.depth`).
+        """
 
     def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
         """Statistics of the teacher before a stage. `reduce` adds a tensor up over all processes."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test"]
 GOOD = "good"
 
 
@@ -19,7 +19,8 @@ class Sample:
 
     `name` is unique within its data set and stable (a path relative to its root, with forward slashes);
     `path` is None where the image is drawn in memory. `kind` is "good" or the name of the defect. `product` is empty
-    where the data set holds one product only.
+    where the data set holds one product only. `depth_path` is the file of distances that belongs to the image. The
+    split "validation" holds good images for the thresholds alone.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Sample:
     path: Path | None = None
     mask_path: Path | None = None
     product: str = ""
+    depth_path: Path | None = None
 
     @property
     def defective(self) -> bool:

@@ -102,6 +102,15 @@ def overlay(
     return draw_contours(_drawn(np.rint(blended).astype(np.uint8), bounds, 2), regions)
 
 
+def depth_picture(depth: NDArray[np.floating]) -> RGB:
+    """A prepared depth (h, w, 2) in grey, near is bright; the part takes up the whole range, the plate is dark."""
+    distance, part = depth[..., 0], (depth[..., 1] > 0) & (depth[..., 0] != 0)
+    low, high = np.percentile(distance[part], (2, 98)) if part.any() else (0.0, 0.0)
+    near = np.clip((high - distance) / max(float(high - low), 1e-6), 0, 1)
+    grey = np.where(part, 64 + 191 * near, 24).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
 def draw_contours(image: RGB, regions: Sequence[Region]) -> RGB:
     """A copy of the image with a light line on a dark one around each region, seen on any ground."""
     return _drawn(image, [region.contour for region in regions], 3)

@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from untaught.anomalies.draw import Drawer
 from untaught.batch import Batch
-from untaught.data.flaws import KINDS
-from untaught.data.toy import draw
+from untaught.data import flaws, moulding, toy
 from untaught.engine.pairs import draw_pairs, to_pixels
+from untaught.engine.tensors import to_tensors
+from untaught.image.depth import DepthRecipe, prepare
 from untaught.method import Method, Stage
+from untaught.records import GOOD
 
 STEPS = 20
 GOOD_IMAGES = 8
 TOLERANCE = 1e-5
 Make = Callable[[], Method]
+Shown = tuple[Tensor, ...]  # what a method takes, in the order of its `inputs`
 
 
 def check_method(method: type[Method], *, untrained: bool = False, seed: int = 0, **settings: Any) -> None:
@@ -58,7 +62,7 @@ def check_method(method: type[Method], *, untrained: bool = False, seed: int = 0
         return method(method.configure(**settings), untrained=untrained)
 
     model = make()
-    parts = draw_parts(model.config.image_size, seed)
+    parts = draw_parts(model.config.image_size, model.inputs, seed)
     check_training(model, parts.good)
     check_map(model, parts.good)
     check_batches(model, parts.good)
@@ -69,35 +73,58 @@ def check_method(method: type[Method], *, untrained: bool = False, seed: int = 0
 
 @dataclass(frozen=True)
 class Parts:
-    """Drawn parts: good ones to learn from, and others twice, whole and with a defect, `mask` telling where."""
+    """Drawn parts: good ones to learn from; others twice, whole and with a defect of each of `kinds` at `mask`."""
 
-    good: Tensor
-    whole: Tensor
-    defective: Tensor
+    good: Shown
+    whole: Shown
+    defective: Shown
     mask: Tensor
+    kinds: tuple[str, ...]
 
 
-def draw_parts(size: int, seed: int = 0) -> Parts:
-    """Parts of the drawn product line, RGB in 0..1; those with a defect have one of each kind."""
-    good = [draw([seed, 0, number], size)[0] for number in range(GOOD_IMAGES)]
-    whole = [draw([seed, 1, number], size)[0] for number in range(len(KINDS))]
-    defective, masks = zip(*(draw([seed, 1, number], size, kind) for number, kind in enumerate(KINDS)), strict=True)
+def draw_parts(size: int, inputs: tuple[str, ...] = ("image",), seed: int = 0) -> Parts:
+    """Parts of the drawn product line, RGB in 0..1; with depth, of the drawn product that has it."""
+    flat = "depth" not in inputs
+    kinds = flaws.KINDS if flat else moulding.KINDS if "image" in inputs else moulding.SHAPES
+    masks = []
 
-    def images(arrays: Any) -> Tensor:
-        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255
+    def one(part: int, number: int, kind: str) -> dict[str, NDArray[Any]]:
+        if flat:
+            image, mask = toy.draw([seed, part, number], size, kind)
+            given: dict[str, NDArray[Any]] = {"image": image}
+        else:
+            made = moulding.draw([seed, part, number], size, kind)
+            given, mask = (
+                {"image": made.image, "depth": prepare(made.distance, DepthRecipe(), size, size)},
+                made.footprint,
+            )
+        if kind != GOOD:
+            masks.append(torch.from_numpy(mask))
+        return given
 
-    return Parts(images(good), images(whole), images(defective), torch.from_numpy(np.stack(masks)))
+    def shown(part: int, words: Sequence[str]) -> Shown:
+        rows = [one(part, number, kind) for number, kind in enumerate(words)]
+        tensors = to_tensors({name: np.stack([row[name] for row in rows]) for name in inputs})
+        return tuple(tensors.values())
+
+    good, whole = shown(0, [GOOD] * GOOD_IMAGES), shown(1, [GOOD] * len(kinds))
+    return Parts(good, whole, shown(1, kinds), torch.stack(masks), kinds)
 
 
-def learn(method: Method, images: Tensor, steps: int = STEPS, watch: Callable[[Stage], None] | None = None) -> None:
-    """Train every stage on `images` for a few steps, as plainly as can be. `watch` is called after each backward pass.
+def members(shown: Shown, chosen: Sequence[int] | slice) -> Shown:
+    """Some of the images."""
+    return tuple(tensor[chosen] for tensor in shown)
+
+
+def learn(method: Method, shown: Shown, steps: int = STEPS, watch: Callable[[Stage], None] | None = None) -> None:
+    """Train every stage for a few steps, as plainly as can be. `watch` is called after each backward pass.
 
     Raises:
         AssertionError: the loss of a stage does not fall, or is not finite.
     """
     for stage in method.stages():
         method.eval()
-        batches = [batch_of(stage, images)]
+        batches = [batch_of(stage, method.inputs, shown)]
         method.prepare(stage, batches, lambda tensor: tensor)
         optimizer = stage.optimizer(stage.parameters)
         method.train()
@@ -116,15 +143,17 @@ def learn(method: Method, images: Tensor, steps: int = STEPS, watch: Callable[[S
     method.settle(batches, lambda tensor: tensor)
 
 
-def batch_of(stage: Stage, images: Tensor) -> Batch:
+def batch_of(stage: Stage, inputs: tuple[str, ...], shown: Shown) -> Batch:
     """What the engine makes of images for this stage."""
-    batch = Batch(torch.arange(len(images)), images)
+    given = dict(zip(inputs, shown, strict=True))
+    images = given.get("image")
+    batch = Batch(torch.arange(len(shown[0])), images, depth=given.get("depth"))
     if stage.frozen is not None:
         with torch.no_grad():
-            batch.frozen = stage.frozen(images)
+            batch.frozen = stage.frozen(*shown)
         if not stage.image and stage.pairs is None:
-            batch.image = None
-    if stage.pairs is not None:
+            batch.image = batch.depth = None
+    if stage.pairs is not None and images is not None:
         pixels = (images * 255).round().to(torch.uint8)
         everything = to_pixels(pixels)
         batch.defect, batch.mask = draw_pairs(
@@ -133,7 +162,7 @@ def batch_of(stage: Stage, images: Tensor) -> Batch:
     return batch
 
 
-def check_training(method: Method, images: Tensor) -> None:
+def check_training(method: Method, shown: Shown) -> None:
     """The loss falls, what is trained gets gradients, what is frozen neither gradients nor any change."""
     trained = {id(parameter) for stage in method.stages() for parameter in stage.parameters}
     frozen = {name: part for name, part in method.named_parameters() if id(part) not in trained}
@@ -149,10 +178,10 @@ def check_training(method: Method, images: Tensor) -> None:
     def watch(stage: Stage) -> None:
         moved.update(id(part) for part in stage.parameters if part.grad is not None and part.grad.abs().sum() > 0)
 
-    learn(method, images, watch=watch)
+    learn(method, shown, watch=watch)
     method.train()
     with torch.no_grad():
-        method(images[:2])
+        method(*members(shown, slice(2)))
     method.eval()
     still = [
         name for stage in method.stages() for name, part in method.named_parameters() if id(part) in trained - moved
@@ -164,9 +193,10 @@ def check_training(method: Method, images: Tensor) -> None:
     assert not changed, f"frozen, but changed by training: {changed}"
 
 
-def check_map(method: Method, images: Tensor) -> None:
+def check_map(method: Method, shown: Shown) -> None:
     """The map has the input's size, there is one score an image, and all is finite fp32."""
-    map_, score = scored(method, images)
+    map_, score = scored(method, shown)
+    images = shown[0]
     assert map_.shape == (len(images), *images.shape[-2:]), f"the map of {tuple(images.shape)} is {tuple(map_.shape)}"
     assert score.shape == (len(images),), f"{len(images)} images have scores of shape {tuple(score.shape)}"
     for what, tensor in (("map", map_), ("score", score)):
@@ -174,12 +204,13 @@ def check_map(method: Method, images: Tensor) -> None:
         assert tensor.isfinite().all(), f"the {what} is not finite"
 
 
-def check_batches(method: Method, images: Tensor) -> None:
+def check_batches(method: Method, shown: Shown) -> None:
     """An image gives the same alone and in any company."""
-    together = scored(method, images)
-    for members in ([0], [3, 0], list(reversed(range(len(images))))):
-        for what, whole, part in zip(("map", "score"), together, scored(method, images[members]), strict=True):
-            difference = (whole[members] - part).abs().max().item()
+    together = scored(method, shown)
+    for chosen in ([0], [3, 0], list(reversed(range(len(shown[0]))))):
+        some = scored(method, members(shown, chosen))
+        for what, whole, part in zip(("map", "score"), together, some, strict=True):
+            difference = (whole[chosen] - part).abs().max().item()
             assert difference <= TOLERANCE * max(1, whole.abs().max().item()), f"{what}: the batch makes {difference:g}"
 
 
@@ -190,32 +221,32 @@ def check_defects(method: Method, parts: Parts) -> None:
         (bad[mask].mean() - good[mask].mean()).item()
         for bad, good, mask in zip(defective, whole, parts.mask, strict=True)
     ]
-    assert sum(rise) > 0, f"the map does not rise at defects: {dict(zip(KINDS, rise, strict=True))}"
+    assert sum(rise) > 0, f"the map does not rise at defects: {dict(zip(parts.kinds, rise, strict=True))}"
 
 
-def check_saved(method: Method, other: Method, images: Tensor) -> None:
+def check_saved(method: Method, other: Method, shown: Shown) -> None:
     """Loaded into a fresh method, the saved state gives bit-equal maps."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.safetensors"
         save_file({name: tensor.contiguous() for name, tensor in method.state_dict().items()}, path)
         other.load_state_dict(load_file(path))
-    for one, two in zip(scored(method, images), scored(other.eval(), images), strict=True):
+    for one, two in zip(scored(method, shown), scored(other.eval(), shown), strict=True):
         assert torch.equal(one, two), "a saved method gives other maps when loaded"
 
 
-def check_seed(make: Make, images: Tensor) -> None:
+def check_seed(make: Make, shown: Shown) -> None:
     """Made and trained twice from one seed, the weights are bit-equal."""
     states = []
     for _ in range(2):
         method = make()
-        learn(method, images[:4], steps=5)
+        learn(method, members(shown, slice(4)), steps=5)
         states.append(method.state_dict())
     differ = [name for name, tensor in states[0].items() if not torch.equal(tensor, states[1][name])]
     assert not differ, f"differ although the seed is the same: {differ}"
 
 
-def scored(method: Method, images: Tensor) -> tuple[Tensor, Tensor]:
+def scored(method: Method, shown: Shown) -> tuple[Tensor, Tensor]:
     """Map and score, without gradients."""
     with torch.no_grad():
-        map_, score = method(images)
+        map_, score = method(*shown)
     return map_, score

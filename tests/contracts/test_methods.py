@@ -23,6 +23,12 @@ def test_contract(name):
     check_method(method_class(name), **SMALL, **OWN.get(name, {}))
 
 
+@pytest.mark.parametrize("input_", ["depth", "both"])
+def test_contract_with_depth(input_):
+    small = {"flow": {"width": 16}, "student": {"width": 32, "blocks": 1}}
+    check_method(method_class("asymmetric"), **SMALL, **small, input=input_)
+
+
 class Unfrozen(ReverseDistillation):
     def __init__(self, config, *, untrained=False):
         super().__init__(config, untrained=untrained)

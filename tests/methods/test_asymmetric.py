@@ -142,7 +142,7 @@ def test_exportable(lite):
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         program = torch.export.export(
-            lite, (image,), dynamic_shapes={"image": {0: torch.export.Dim("b", min=1, max=64)}}
+            lite, (image,), dynamic_shapes={"inputs": ({0: torch.export.Dim("b", min=1, max=64)},)}
         )
         for one, two in zip(program.module()(image[:1]), lite(image[:1]), strict=True):
             assert torch.allclose(one, two, atol=1e-5)
@@ -160,3 +160,94 @@ def test_exportable(lite):
 def test_settings_that_do_not_go_together(settings, word):
     with pytest.raises(ConfigError, match=word):
         make(**settings)
+
+
+def scene(count=2, size=64):
+    depth = torch.zeros(count, 2, size, size)
+    depth[:, 0, 16:48, 16:48] = torch.randn(count, 8, 8).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    depth[:, 1, 8:56, 8:56] = 1
+    return torch.rand(count, 3, size, size), depth
+
+
+def test_paper_3d_has_the_papers_constants():
+    with torch.device("meta"):
+        method = make("paper-3d")
+        flow, student = method.stages()
+        features = method.frozen(torch.empty(1, 3, 768, 768), torch.empty(1, 2, 768, 768))
+        map_, score = method.eval()(torch.empty(1, 3, 768, 768), torch.empty(1, 2, 768, 768))
+    assert features["features"].shape == (1, 368, 24, 24)
+    assert features["mask"].shape == (1, 1, 24, 24)
+    assert (map_.shape, score.shape) == ((1, 768, 768), (1,))
+    assert sum(parameter.numel() for parameter in flow.parameters) == 3_890_568
+    assert sum(parameter.numel() for parameter in student.parameters) == 82_601_328
+    assert (method.config.flow.alpha, flow.epochs, student.epochs, method.reduction) == (
+        1.9,
+        72,
+        72,
+        "highest distance",
+    )
+    assert method.inputs == ("image", "depth")
+
+
+@pytest.mark.parametrize(("input_", "channels"), [("depth", 64), ("both", 192 + 64)])
+def test_depth_joins_the_features_cell_by_cell(input_, channels):
+    method = make("lite-3d", **SMALL, input=input_).eval()
+    image, depth = scene()
+    given = (image, depth) if input_ == "both" else (depth,)
+    with torch.no_grad():
+        frozen = method.frozen(*given)
+        quarter = depth[:, :, ::4, ::4]
+        expected = torch.nn.functional.pixel_unshuffle(quarter[:, :1], 8)
+        assert frozen["features"].shape == (2, channels, 2, 2)
+        assert torch.equal(frozen["features"][:, -64:], expected)
+        corner = quarter[:, 1, 3:5, 3:5].mean((1, 2))
+        assert torch.allclose(frozen["mask"][:, 0, 0, 0], corner)
+        if input_ == "both":
+            assert torch.equal(frozen["features"][:, :192], method.teacher(image)[0])
+        map_, score = method(*given)
+    assert (map_.shape, score.shape) == ((2, 64, 64), (2,))
+    assert (method.backbone.name == "none") == (input_ == "depth")
+    assert not [name for name in method.state_dict() if name.startswith("teacher")] or input_ == "both"
+
+
+def test_where_no_part_is_nothing_counts():
+    method = make("lite-3d", **SMALL | {"image_size": 160}).eval()
+    image, depth = scene(size=160)
+    depth[:, 1] = 0
+    depth[:, 1, :32, :32] = 1
+    with torch.no_grad():
+        frozen = method.targets(image, depth)
+        map_, _ = method(image, depth)
+        assert frozen["mask"].sum((1, 2, 3)).tolist() == frozen["mask"][:, 0, 0, 0].tolist() == [1, 1]
+        assert map_[:, 128:, 128:].abs().max() < 1e-6
+        assert map_[:, :16, :16].min() > 0
+        outside = 5 * (frozen["mask"] == 0)
+        batch, other = (
+            Batch(torch.arange(2), None, frozen | {"features": features, "latent": latent})
+            for features, latent in (
+                (frozen["features"], frozen["latent"]),
+                (frozen["features"], frozen["latent"] + outside),
+            )
+        )
+        assert method.regression(batch)["distance"] == method.regression(other)["distance"]
+        unlikely, latent = method.unlikely(image, depth), frozen["latent"]
+        assert torch.allclose(unlikely[:, 0, 0], 0.5 * latent[:, :, 0, 0].square().sum(1), rtol=1e-5)
+        assert unlikely[:, 0, 1:].abs().max() == unlikely[:, 1].abs().max() == 0
+        likelihood = method.likelihood(batch)["likelihood"].item()
+    assert likelihood == pytest.approx(unlikely.mean().item(), rel=1e-5)
+
+
+def test_depth_exports_too():
+    method = make("lite-3d", **SMALL).eval()
+    given = scene()
+    batch = torch.export.Dim("b", min=1, max=64)
+    with torch.no_grad():
+        program = torch.export.export(method, given, dynamic_shapes={"inputs": ({0: batch}, {0: batch})})
+        alone = tuple(tensor[:1] for tensor in given)
+        for one, two in zip(program.module()(*alone), method(*alone), strict=True):
+            assert torch.allclose(one, two, atol=1e-5)
+
+
+def test_depth_wants_whole_cells():
+    with pytest.raises(ConfigError, match="multiple of 4"):
+        make("lite-3d", **SMALL, stride=2, groups=None)

@@ -14,7 +14,9 @@ from untaught.cli.console import Json, Quiet, progress, remark
 from untaught.errors import DataError, UntaughtError
 
 if TYPE_CHECKING:
-    from untaught.image import Recipe
+    from collections.abc import Iterator, Sequence
+
+    from untaught.image import Recipe, WithDepth
     from untaught.records import Prediction
 
 
@@ -23,6 +25,9 @@ def inspect_images(
     paths: Annotated[list[str], typer.Argument(help="Images, folders or glob patterns.")],
     out: Annotated[Path | None, typer.Option(help="Folder for overlays and results.jsonl.")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="File for one JSON line an image.")] = None,
+    depth: Annotated[
+        Path | None, typer.Option(help="Depth file of the one image, or a folder with one of each image's name.")
+    ] = None,
     overlays: Annotated[bool, typer.Option("--overlays", help="Write an overlay PNG an image into --out.")] = False,
     product: Annotated[
         str, typer.Option(help="Product the images show, where the run was trained on several; default: any of them.")
@@ -36,7 +41,11 @@ def inspect_images(
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
-    """Inspect images: score, p-value, verdict, regions and time of each."""
+    """Inspect images: score, p-value, verdict, regions and time of each.
+
+    A run that was trained with depth finds an image's depth file beside it (7.png: 7_depth.tiff, .tif, .png, .npy;
+    rgb/7.png: xyz/7.tiff ...), or is told by --depth.
+    """
     files = find_images(paths)
     if overlays and out is None:
         out = Path("inspection")
@@ -49,16 +58,19 @@ def inspect_images(
 
     inspector = load(source, backend, threads, key=key)
     pixel = inspector.calibration_of(product).pixel.value
+    given = list(with_depth(files, depth, inspector.recipe))
+    files = [image_of(one) for one in given]
     rows, broken = [], 0
     with progress(quiet or json_) as report:
-        for number, (path, answer) in enumerate(
-            zip(files, inspector.stream_all(files, products=repeat(product)), strict=True)
+        for number, (one, answer) in enumerate(
+            zip(given, inspector.stream_all(given, products=repeat(product)), strict=True)
         ):
+            path = files[number]
             rows.append(row := as_row(path, answer))
             if isinstance(answer, UntaughtError):
                 broken += 1
             elif overlays and out is not None:
-                write_overlay(inspector.recipe, pixel, path, answer, out / f"{number:05d}_{path.stem}.png")
+                write_overlay(inspector.recipe, pixel, one, answer, out / f"{number:05d}_{path.stem}.png")
             if not json_:
                 typer.echo(as_line(row))
             report(Progress("inspect", number + 1, len(files)))
@@ -97,6 +109,41 @@ def find_images(paths: list[str]) -> list[Path]:
     return list(found)
 
 
+def with_depth(files: Sequence[Path], depth: Path | None, recipe: Recipe) -> Iterator[Path | WithDepth]:
+    """The images as the inspector takes them: with their depth where the run wants it, depth files left out.
+
+    Args:
+        files: image files, depth files among them.
+        depth: the depth file of the one image, or a folder with one of each image's name; None: those beside them.
+        recipe: the run's.
+
+    Raises:
+        DataError: the run takes no depth, or there is one depth file for several images.
+    """
+    from untaught.image.depth_file import SUFFIXES, WithDepth, is_depth_file
+
+    if recipe.depth is None:
+        if depth is not None:
+            raise DataError("--depth", "a run that was trained with depth", "leave it out, or name another run")
+        yield from files
+        return
+    pictures = [path for path in files if not is_depth_file(path)] or files
+    if depth is not None and not depth.is_dir():
+        if len(pictures) > 1:
+            came = f"one depth file for {len(pictures)} images"
+            raise DataError(came, "one image, or a folder of depth files", "name the folder with --depth")
+        yield from (WithDepth(path, depth) for path in pictures)
+        return
+    for path in pictures:
+        places = [] if depth is None else [depth / f"{path.stem}{suffix}" for suffix in SUFFIXES]
+        yield WithDepth(path, next((place for place in places if place.is_file()), None))
+
+
+def image_of(source: Path | WithDepth) -> Path:
+    """The image's file."""
+    return source if isinstance(source, Path) else Path(str(source.image))
+
+
 def as_row(path: Path, answer: Prediction | UntaughtError) -> dict[str, Any]:
     """One image's answer as plain data."""
     from untaught.records import region_row
@@ -121,17 +168,21 @@ def as_line(row: dict[str, Any]) -> str:
     return f"{row['verdict']:7} {figures}  {row['seconds'] * 1000:5.0f} ms  {row['name']}"
 
 
-def write_overlay(recipe: Recipe, threshold: float, path: Path, answer: Prediction, target: Path) -> None:
-    """Write the inspected image with heat map and contours."""
+def write_overlay(recipe: Recipe, threshold: float, source: Path | WithDepth, answer: Prediction, target: Path) -> None:
+    """Write the inspected image with heat map and contours; with depth, its picture with contours beside it."""
+    import numpy as np
     from PIL import Image
 
     from untaught.files import replacing
-    from untaught.image import decode
+    from untaught.image import decode, read_inputs
     from untaught.regions import outlines_of
-    from untaught.render import overlay
+    from untaught.render import depth_picture, draw_contours, overlay
 
     area = recipe.area
     bounds = [] if area is None else outlines_of(area.inside, answer.size)
-    picture = overlay(decode(path, recipe), answer.map, threshold, answer.regions, bounds)
+    picture = overlay(decode(image_of(source), recipe), answer.map, threshold, answer.regions, bounds)
+    if recipe.depth is not None:
+        depth = Image.fromarray(depth_picture(read_inputs(source, recipe)[0]["depth"])).resize(answer.size)
+        picture = np.concatenate([picture, draw_contours(np.asarray(depth), answer.regions)], axis=1)
     with replacing(target) as file:
         Image.fromarray(picture).save(file, format="PNG")

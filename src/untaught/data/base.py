@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from untaught.errors import DataError
-from untaught.image import Recipe, Source, read, read_mask
+from untaught.image import DepthSource, Recipe, Source, WithDepth, read, read_mask
 from untaught.records import GOOD, Sample
 
 
@@ -46,8 +47,11 @@ class Dataset(Protocol):
     def mask(self, sample: Sample) -> NDArray[np.bool_] | None:
         """True where defective, (h, w) at the mask file's own size; None where no mask exists; raises MaskError."""
 
+    def depth(self, sample: Sample) -> DepthSource | None:
+        """The distances that belong to the image; None where there are none."""
+
     def fingerprint(self, sample: Sample) -> str:
-        """SHA-256 of what `source` holds, in hex; where it cannot be read, a word no other image has."""
+        """SHA-256 of what `source` and `depth` hold, in hex; where it cannot be read, a word no other image has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,21 @@ class FileDataset:
         """True where defective, (h, w) at the mask file's own size; None where no mask exists; raises MaskError."""
         return None if sample.mask_path is None else read_mask(sample.mask_path, labels=self.labels)
 
+    def depth(self, sample: Sample) -> DepthSource | None:
+        """The path of the depth file, None where there is none."""
+        return sample.depth_path
+
     def fingerprint(self, sample: Sample) -> str:
-        """SHA-256 of the file's bytes, in hex; `unreadable:` and its name where it cannot be read."""
+        """SHA-256 of the bytes of its files, in hex; `unreadable:` and its name where they cannot be read."""
+        told = hashlib.sha256()
         try:
-            with Path(str(self.source(sample))).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            for path in (self.source(sample), sample.depth_path):
+                if path is not None:
+                    with Path(str(path)).open("rb") as file:
+                        hashlib.file_digest(file, lambda: told)
         except OSError:
             return f"unreadable:{sample.name}"
+        return told.hexdigest()
 
 
 def train_good(dataset: Dataset) -> tuple[Sample, ...]:
@@ -107,3 +119,25 @@ def train_good(dataset: Dataset) -> tuple[Sample, ...]:
 def to_evaluate(dataset: Dataset) -> tuple[Sample, ...]:
     """The images to evaluate on, good and defective; empty where the data set has no test split."""
     return tuple(sample for sample in dataset.samples if sample.split == "test")
+
+
+def source_of(dataset: Dataset, sample: Sample, recipe: Recipe) -> Source | WithDepth:
+    """What `read_inputs` and an inspector take: the image, with its depth where the recipe asks for it."""
+    image = dataset.source(sample)
+    return image if recipe.depth is None else WithDepth(image, dataset.depth(sample))
+
+
+def require_depth(dataset: Dataset, samples: Sequence[Sample]) -> None:
+    """Whether all these images have depth.
+
+    Raises:
+        DataError: naming those that have none.
+    """
+    without = [sample.name for sample in samples if dataset.depth(sample) is None]
+    if without:
+        few = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
+        raise DataError(
+            f"{len(without)} of {len(samples)} images have no depth file: {few}",
+            "a file of the same name in `xyz` (or `depth`) beside `rgb` for each image: .tiff, .png (16 bits) or .npy",
+            "add the missing files, remove these images, or train on colour alone",
+        )

@@ -41,7 +41,7 @@ def examine(
         looks.append(look)
         if progress:
             progress(len(looks), len(dataset.samples))
-    findings = [*_images(looks, limits), *_copies(looks), *_masks(dataset, looks)]
+    findings = [*_images(looks, limits), *_copies(looks), *_masks(dataset, looks), *_depths(looks)]
     products = {name: [look for look in looks if look.sample.product == name] for name in _products(looks)}
     for name, own in products.items():
         findings += [_named(finding, name) for finding in (*_likenesses(own), *_motion(own), *_counts(own))]
@@ -217,6 +217,22 @@ def _masks(dataset: Dataset, looks: Sequence[Look]) -> Iterator[Finding]:
 
 def _place(path: Path, root: Path | None) -> str:
     return (path if root is None else path.relative_to(root)).as_posix()
+
+
+def _depths(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Depth files that are unreadable, of another shape than their image, or missing while others are there."""
+    if broken := {look.sample.name: look.depth_reason for look in looks if look.depth_reason}:
+        what, fix = f"depth files that cannot be used: {len(broken)}", "replace them, or pair each image with its own"
+        yield Finding(severity="error", code="broken-depth", what=what, fix=fix, names=tuple(broken), reasons=broken)
+    without = [look for look in looks if not look.depth]
+    if without and len(without) < len(looks):
+        yield Finding(
+            severity="error",
+            code="missing-depth",
+            what=f"images without a depth file, while others have one: {len(without)} of {len(looks)}",
+            fix="add the missing files (the same name in `xyz` beside `rgb`), or train on colour alone",
+            names=_names(without),
+        )
 
 
 def _missing_masks(defective: Sequence[Look]) -> Iterator[Finding]:

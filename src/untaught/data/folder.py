@@ -20,12 +20,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from untaught.data import btad, mtd, mvtec, visa
+from untaught.data import btad, mtd, mvtec, mvtec3d, visa
 from untaught.data.base import Dataset, FileDataset, train_good
 from untaught.data.listing import entries, folders, images, is_folder, is_image
 from untaught.data.products import combine
 from untaught.data.split import hold_out
 from untaught.data.toy import Toy
+from untaught.data.toy3d import Toy3D
 from untaught.errors import DataError
 from untaught.records import GOOD, Sample
 
@@ -45,14 +46,15 @@ class _Layout(Protocol):
         """The data set in it."""
 
 
-LAYOUTS: tuple[_Layout, ...] = (mvtec, btad, visa, mtd)
+DRAWN: dict[str, type[Toy]] = {kind.word: kind for kind in (Toy, Toy3D)}
+LAYOUTS: tuple[_Layout, ...] = (mvtec3d, mvtec, btad, visa, mtd)
 
 
 def open_dataset(spec: str | Path | Sequence[str | Path]) -> Dataset:
-    """The data set in a folder, of whatever layout; `toy` or `toy:SEED` is the drawn one.
+    """The data set in a folder, of whatever layout; `toy` and `toy3d`, or with `:SEED`, are drawn ones.
 
-    Layouts are tried in this order: MVTec AD, BTAD, VisA, Magnetic Tile Defects, any folder. A folder of such folders,
-    and several specs, are several products side by side (`untaught.data.products`).
+    Layouts are tried in this order: MVTec 3D-AD, MVTec AD, BTAD, VisA, Magnetic Tile Defects, any folder. A folder of
+    such folders, and several specs, are several products side by side (`untaught.data.products`).
 
     Raises:
         DataError: There is no such folder, nothing in it is understood, or it holds no good images.
@@ -61,10 +63,11 @@ def open_dataset(spec: str | Path | Sequence[str | Path]) -> Dataset:
         opened = [open_dataset(one) for one in spec]
         return opened[0] if len(opened) == 1 else combine(opened)
     word, _, seed = str(spec).partition(":")
-    if word == "toy" and isinstance(spec, str):
+    if word in DRAWN and isinstance(spec, str):
         if seed and not seed.isdecimal():
-            raise DataError(f"data set {spec!r}", "toy or toy:SEED with a whole number", "toy:1, or ./toy for a folder")
-        return Toy(seed=int(seed or 0))
+            expected = f"{word} or {word}:SEED with a whole number"
+            raise DataError(f"data set {spec!r}", expected, f"{word}:1, or ./{word} for a folder")
+        return DRAWN[word](seed=int(seed or 0))
     root = Path(spec).expanduser()
     if not is_folder(root):
         came = "is not a folder" if root.exists() else "no such folder"

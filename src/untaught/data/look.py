@@ -13,7 +13,8 @@ from untaught.data import motion
 from untaught.data.base import Dataset
 from untaught.data.likeness import thumbnail
 from untaught.errors import ImageError, MaskError
-from untaught.image import Header, Limits, Picture, load
+from untaught.image import Header, Limits, Picture, load, load_depth
+from untaught.image.depth_file import check_pair
 from untaught.records import Sample
 
 PLAIN_RANGE, PLAIN_DEVIATION = 3.0, 2.0  # grey levels of 255; a lens cap's noise stays below
@@ -25,8 +26,8 @@ class Look:
 
     `digest` is of the decoded pixels, so that it is the same for a picture saved in another lossless format;
     `plain` means one-coloured but for noise; `peak` is the largest value of a 16-bit image before scaling.
-    `pose` is what `untaught.data.motion` compares, kept of good training images. `reason` and `mask_reason` say why the
-    file cannot be used, and are empty where it can.
+    `pose` is what `untaught.data.motion` compares, kept of good training images. `reason`, `mask_reason` and
+    `depth_reason` say why the file cannot be used, and are empty where it can; `depth` tells whether there is one.
     """
 
     sample: Sample
@@ -40,6 +41,8 @@ class Look:
     mask_size: tuple[int, int] | None = None
     mask_empty: bool = False
     mask_reason: str = ""
+    depth: bool = False
+    depth_reason: str = ""
 
 
 def look_at(dataset: Dataset, sample: Sample, limits: Limits) -> Look:
@@ -48,6 +51,7 @@ def look_at(dataset: Dataset, sample: Sample, limits: Limits) -> Look:
         found = _seen(sample, load(dataset.source(sample), limits))
     except ImageError as error:
         found = Look(sample, reason=error.came)
+    found = _depth(dataset, found, limits)
     if not sample.defective:
         return found
     try:
@@ -57,6 +61,19 @@ def look_at(dataset: Dataset, sample: Sample, limits: Limits) -> Look:
     if mask is None:
         return found
     return replace(found, mask_size=(mask.shape[1], mask.shape[0]), mask_empty=not mask.any())
+
+
+def _depth(dataset: Dataset, found: Look, limits: Limits) -> Look:
+    source = dataset.depth(found.sample)
+    if source is None:
+        return found
+    try:
+        distance = load_depth(source, 1.0, limits)
+        if found.header:
+            check_pair(found.sample.name, distance, found.header.size)
+    except ImageError as error:
+        return replace(found, depth=True, depth_reason=error.came)
+    return replace(found, depth=True)
 
 
 def _seen(sample: Sample, picture: Picture) -> Look:

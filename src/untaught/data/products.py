@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from untaught.data.base import Dataset, FileDataset
 from untaught.errors import DataError
-from untaught.image import Recipe, Source
+from untaught.image import DepthSource, Recipe, Source
 from untaught.records import Sample
 
 
@@ -67,8 +67,12 @@ class MultiDataset:
         """True where defective, (h, w) at the mask file's own size; None where no mask exists; raises MaskError."""
         return self.parts[sample.product].mask(own(sample))
 
+    def depth(self, sample: Sample) -> DepthSource | None:
+        """The distances that belong to the image; None where there are none."""
+        return self.parts[sample.product].depth(own(sample))
+
     def fingerprint(self, sample: Sample) -> str:
-        """SHA-256 of what `source` holds, in hex; where it cannot be read, a word no other image has."""
+        """SHA-256 of what `source` and `depth` hold, in hex; where it cannot be read, a word no other image has."""
         told = self.parts[sample.product].fingerprint(own(sample))
         return f"{told} of {sample.product}" if told.startswith("unreadable:") else told
 

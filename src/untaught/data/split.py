@@ -104,3 +104,17 @@ def split_good(names: Sequence[str], seed: int = 0) -> GoodSplit:
     order = shuffled(names, seed)
     parts = order[calibration + monitor :], order[calibration : calibration + monitor], order[:calibration]
     return GoodSplit(*(tuple(sorted(part)) for part in parts))
+
+
+def calibrated_by(parts: GoodSplit, validation: Sequence[str], products: Mapping[str, str]) -> GoodSplit:
+    """Where a product brings good images for the thresholds, these calibrate; what was held back for it is learned.
+
+    Args:
+        parts: the division of the training images.
+        validation: names of the images that are brought; with none nothing changes.
+        products: name of each image -> its product.
+    """
+    bring = {products[name] for name in validation}
+    freed = [name for name in parts.calibration if products[name] in bring]
+    kept = [name for name in parts.calibration if products[name] not in bring]
+    return GoodSplit(tuple(sorted([*parts.train, *freed])), parts.monitor, tuple(sorted([*kept, *validation])))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +40,25 @@ class Toy:
     test_bad: int = 40
     size: int = 256
     samples: tuple[Sample, ...] = field(init=False, repr=False, compare=False)
+    word: ClassVar[str] = "toy"
+    kinds: ClassVar[tuple[str, ...]] = KINDS
+    place: ClassVar[str] = "{split}/{kind}/{number:03}.png"
 
     def __post_init__(self) -> None:
         groups: list[tuple[Split, str, int]] = [("train", GOOD, self.train), ("test", GOOD, self.test_good)]
-        share, rest = divmod(self.test_bad, len(KINDS))
-        groups += [("test", kind, share + (number < rest)) for number, kind in enumerate(KINDS)]
+        share, rest = divmod(self.test_bad, len(self.kinds))
+        groups += [("test", kind, share + (number < rest)) for number, kind in enumerate(self.kinds)]
         made = (
-            Sample(f"{split}/{kind}/{n:03}.png", split, kind) for split, kind, count in groups for n in range(count)
+            Sample(self.place.format(split=split, kind=kind, number=n), split, kind)
+            for split, kind, count in groups
+            for n in range(count)
         )
         object.__setattr__(self, "samples", tuple(made))
 
     @property
     def name(self) -> str:
-        """`toy`, with the seed where it is not 0."""
-        return f"toy:{self.seed}" if self.seed else "toy"
+        """The word that opens it, with the seed where it is not 0."""
+        return f"{self.word}:{self.seed}" if self.seed else self.word
 
     @property
     def root(self) -> None:
@@ -80,24 +86,27 @@ class Toy:
         """The exact footprint, (size, size); None for a good part."""
         return self.draw(sample)[1] if sample.defective else None
 
+    def depth(self, sample: Sample) -> NDArray[np.float32] | None:
+        """There is none."""
+        return None
+
     def fingerprint(self, sample: Sample) -> str:
         """SHA-256 of the drawn pixels, in hex."""
         return hashlib.sha256(self.source(sample).tobytes()).hexdigest()
 
     def _entropy(self, sample: Sample) -> list[int]:
-        _, kind, file = sample.name.split("/")
-        group = (sample.split == "test") + (KINDS.index(kind) + 1 if sample.defective else 0)
-        return [self.seed, group, int(file.removesuffix(".png"))]
+        group = (sample.split == "test") + (self.kinds.index(sample.kind) + 1 if sample.defective else 0)
+        return [self.seed, group, int(Path(sample.name).stem)]
 
     def write(self, folder: str | Path) -> Path:
         """Write everything as PNG files in MVTec AD's layout; each file appears complete or not at all."""
         folder = Path(folder)
         for sample in self.samples:
             image, mask = self.draw(sample)
-            _save(image, folder / sample.name)
+            save_png(image, folder / sample.name)
             if sample.defective:
                 truth = Path("ground_truth", *sample.name.split("/")[1:])
-                _save(mask.astype(np.uint8) * 255, folder / truth.with_name(f"{truth.stem}_mask.png"))
+                save_png(mask.astype(np.uint8) * 255, folder / truth.with_name(f"{truth.stem}_mask.png"))
         return folder
 
 
@@ -133,6 +142,7 @@ def _photographed(colour: NDArray[np.float32], seen: View) -> NDArray[np.uint8]:
     return np.asarray(np.clip(soft * 255 + np.float32(1.8) * dark, 0, 255), np.uint8)
 
 
-def _save(array: NDArray[np.uint8], path: Path) -> None:
+def save_png(array: NDArray[np.uint8], path: Path) -> None:
+    """Write a picture, whole or not at all."""
     with replacing(path) as file:
         Image.fromarray(array).save(file, "PNG")

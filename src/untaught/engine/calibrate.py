@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from untaught.calibration import Calibration
-from untaught.data.base import train_good
+from untaught.data.base import require_depth, source_of, train_good
 from untaught.data.folder import open_dataset
 from untaught.engine.predict import Detector
 from untaught.errors import DataError
@@ -37,13 +37,15 @@ def calibrate(
         report: told of the progress.
 
     Raises:
-        DataError: no good image there, or one of them was trained on.
+        DataError: no good image there, one of them was trained on, or has no depth where the run wants it.
         ConfigError: the run knows no such product.
         CalibrationError: a score is not finite.
     """
     dataset, detector = open_dataset(good), Detector(run)
     old = detector.calibration_of(product)
     samples = list(train_good(dataset))
+    if detector.recipe.depth is not None:
+        require_depth(dataset, samples)
     hashes = {sample.name: dataset.fingerprint(sample) for sample in samples}
     trained = {item.sha256 for part in ("train", "monitor") for item in getattr(run.card.data, part)}
     seen = [name for name, told in hashes.items() if told in trained]
@@ -54,7 +56,8 @@ def calibrate(
             "take newly recorded good images",
         )
     pairs = []
-    for number, prediction in enumerate(detector.stream([dataset.source(sample) for sample in samples])):
+    sources = [source_of(dataset, sample, detector.recipe) for sample in samples]
+    for number, prediction in enumerate(detector.stream(sources)):
         pairs.append((prediction.score, float(prediction.map.max())))
         report(Progress("calibrate", number + 1, len(samples)))
     promise = (old.wanted if false_reject is None else false_reject, kind or old.kind)

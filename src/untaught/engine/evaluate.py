@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from untaught.data.base import Dataset
+from untaught.data.base import Dataset, require_depth, source_of
 from untaught.data.folder import open_dataset
-from untaught.engine.gallery import choose, write_gallery
+from untaught.engine.gallery import Item, choose, write_gallery
 from untaught.engine.predict import Detector
 from untaught.errors import DataError, MaskError, MetricError, RunError
 from untaught.files import write_text
@@ -62,7 +62,7 @@ def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report:
         report: told of the progress.
 
     Raises:
-        DataError: there is no test split, or one of its images was trained on.
+        DataError: there is no test split, one of its images was trained on, or has no depth where the run wants it.
         ImageError: a test image does not decode.
         MetricError: a score is not finite.
     """
@@ -77,19 +77,25 @@ def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report:
             "give a folder with test/good and test/<defect>, or good/ and bad/",
         )
     refuse_leaks(run, dataset, samples)
+    recipe = run.card.recipe
+    if recipe.depth is not None:
+        require_depth(dataset, samples)
     detector = Detector(run)
-    side = (run.card.recipe.height, run.card.recipe.width)
+    side = (recipe.height, recipe.width)
     with spilled((len(samples), *side)) as maps:
         rows = list(_score(detector, dataset, samples, maps, report))
-        scored = Scored(dataset, samples, rows, maps, run.card.recipe.area)
+        scored = Scored(dataset, samples, rows, maps, recipe.area)
         pixels = scored.pixels(limit, report)
         result = scored.result(limit, pixels, run.card.calibration.image.value)
         result = dataclasses.replace(result, products=_products(scored, limit, detector, report))
         places = choose(samples, rows)
         write_gallery(
             run.folder / "gallery.npz",
-            run.card.recipe,
-            [(dataset.source(samples[place]), maps[place], _mask(dataset, samples[place])) for place in places],
+            recipe,
+            [
+                Item(source_of(dataset, samples[place], recipe), maps[place], _mask(dataset, samples[place]))
+                for place in places
+            ],
         )
     table = {
         "data": {
@@ -165,7 +171,8 @@ def to_json(result: Result) -> dict[str, Any]:
 def _score(
     detector: Detector, dataset: Dataset, samples: Sequence[Sample], maps: NDArray[np.float32], report: Report
 ) -> Iterator[Prediction]:
-    sources, names = (dataset.source(sample) for sample in samples), (sample.name for sample in samples)
+    sources = (source_of(dataset, sample, detector.recipe) for sample in samples)
+    names = (sample.name for sample in samples)
     products = (product_of(sample, dataset, detector) for sample in samples)
     for number, prediction in enumerate(detector.stream(sources, names, products)):
         maps[number] = prediction.map

@@ -14,7 +14,7 @@ from untaught.data.area import inspected
 from untaught.data.base import Dataset
 from untaught.engine.features import Layout
 from untaught.errors import ConfigError, ImageError
-from untaught.image import Area, Limits, Recipe, Tiling, probe, verify
+from untaught.image import Area, DepthRecipe, Limits, Recipe, Tiling, probe, verify
 from untaught.image.area import box_of
 from untaught.method import Method, Stage
 from untaught.records import Sample
@@ -39,10 +39,9 @@ def frame(settings: Settings, method: Method, dataset: Dataset, samples: Sequenc
         MaskError: a mask picture cannot be decoded.
     """
     side = method.config.image_size
-    limits = Limits(white=settings.white, max_pixels=settings.max_pixels, max_bytes=settings.max_bytes)
     if settings.tile is None and settings.roi is None and settings.ignore is None:
-        return Recipe(**limits.model_dump(), height=side, width=side)
-    native = native_sizes(dataset, samples, limits)
+        return recipe_of(settings, method, (side, side))
+    native = native_sizes(dataset, samples, limits_of(settings))
     size = usual(native)
     tiling = plan(settings, side, size) if settings.tile is not None else None
     size = size if tiling else (side, side)
@@ -52,11 +51,23 @@ def frame(settings: Settings, method: Method, dataset: Dataset, samples: Sequenc
         size, tiling = larger, Tiling(side=side, overlap=0)
         inside = inspected(settings.roi, settings.ignore, size, only)
     if inside is None:
-        return Recipe(**limits.model_dump(), height=size[1], width=size[0], tiling=tiling)
+        return recipe_of(settings, method, size, tiling)
     if tiling is not None:
         tiling = tiling.model_copy(update={"box": window(inside, side)})
-    recipe = Recipe(**limits.model_dump(), height=size[1], width=size[0], tiling=tiling)
+    recipe = recipe_of(settings, method, size, tiling)
     return recipe.model_copy(update={"area": Area.of(inside, mean_colour(dataset, samples, recipe, inside))})
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What may be decoded."""
+    return Limits(white=settings.white, max_pixels=settings.max_pixels, max_bytes=settings.max_bytes)
+
+
+def recipe_of(settings: Settings, method: Method, size: Size, tiling: Tiling | None = None) -> Recipe:
+    """The recipe of pictures of `size` (width, height), with depth where the method takes it."""
+    depth = DepthRecipe(unit=settings.depth_unit, relief=settings.relief) if "depth" in method.inputs else None
+    limits = limits_of(settings).model_dump()
+    return Recipe(**limits, height=size[1], width=size[0], tiling=tiling, depth=depth)
 
 
 def enlarged(inside: Mask, side: int) -> Size:
@@ -153,8 +164,9 @@ def cost_of_tiles(recipe: Recipe, method: Method, images: int) -> str:
 def row_bytes(method: Method, stage: Stage) -> int:
     """Bytes of one cached row of a stage, from its shapes."""
     side = method.config.image_size
-    image = torch.zeros(1, 3, side, side, device=next(method.parameters()).device)
+    given = {"image": torch.zeros(1, 3, side, side), "depth": torch.zeros(1, 2, side, side)}
+    device = next(method.parameters()).device
     method.eval()
-    kept = {} if stage.frozen is None else stage.frozen(image)
+    kept = {} if stage.frozen is None else stage.frozen(*(given[name].to(device) for name in method.inputs))
     pixels = 3 * side**2 if stage.frozen is None or stage.image or stage.pairs is not None else 0
     return stage.views * (pixels + sum(Layout.of(tensor, stage.half).bytes for tensor in kept.values()))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from untaught.files import replacing
-from untaught.image import Limits, decode, resize_map
+from untaught.image import Recipe, Source, WithDepth, decode, read_inputs, resize_map
 from untaught.records import Prediction, Sample
+from untaught.render import depth_picture
 
 MISTAKES = 8
 PICTURE = 384
@@ -37,14 +38,23 @@ def choose(samples: Sequence[Sample], rows: Sequence[Prediction]) -> list[int]:
     return list(dict.fromkeys(chosen))
 
 
-Item = tuple[Any, NDArray[np.float32], NDArray[np.bool_] | None]
+class Item(NamedTuple):
+    """What is kept of one image; `source` is what the inspector was given."""
+
+    source: Source | WithDepth
+    map: NDArray[np.float32]
+    mask: NDArray[np.bool_] | None
 
 
-def write_gallery(path: Path, limits: Limits, items: Sequence[Item]) -> None:
-    """Write image (JPEG bytes), map (float16) and mask of each item to one compressed file."""
+def write_gallery(path: Path, recipe: Recipe, items: Iterable[Item]) -> None:
+    """Write image (JPEG bytes), map (float16), mask and depth picture (grey) of each item to one compressed file."""
     arrays: dict[str, NDArray[Any]] = {}
     for number, (source, map_, mask) in enumerate(items):
-        picture = decode(source, limits)
+        if isinstance(source, WithDepth):
+            seen = Image.fromarray(depth_picture(read_inputs(source, recipe)[0]["depth"])[..., 0])
+            arrays[f"depth_{number}"] = np.asarray(seen.resize((MAP, MAP), Image.Resampling.BILINEAR))
+            source = source.image
+        picture = decode(source, recipe)
         picture.thumbnail((PICTURE, PICTURE), Image.Resampling.BILINEAR)
         buffer = io.BytesIO()
         picture.save(buffer, format="JPEG", quality=88)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from untaught.data.base import Dataset
+from untaught.data.base import Dataset, source_of
 from untaught.engine.features import FeatureCache
 from untaught.engine.seed import generator
+from untaught.engine.tensors import to_tensors
 from untaught.errors import DataError, ImageError
-from untaught.image import Recipe, in_order
+from untaught.image import Recipe, in_order, read_inputs
 from untaught.image.tiles import Tiling, cut
+from untaught.inspector import Inputs
 from untaught.method import Stage
 from untaught.nn.precision import bf16_pays
 from untaught.progress import Progress, Report, silent
@@ -31,20 +34,22 @@ class Intake:
     """Images of a data set on their way into the cache; `broken` collects what did not decode, with the reason.
 
     With `skip` False the first broken image ends the work, after the rest was looked at so that all can be named.
+    `inputs` names what the method takes.
     """
 
     dataset: Dataset
     recipe: Recipe
     skip: bool = False
+    inputs: tuple[str, ...] = ("image",)
     broken: dict[str, ImageError] = field(default_factory=dict)
 
-    def decode(self, samples: Sequence[Sample]) -> Iterator[NDArray[np.uint8] | None]:
-        """Each image as uint8 (h, w, 3), in order; None where it is broken."""
+    def decode(self, samples: Sequence[Sample]) -> Iterator[Inputs | None]:
+        """What `read_inputs` gives of each image, in order; None where it is broken."""
         return in_order(self._read, samples)
 
-    def _read(self, sample: Sample) -> NDArray[np.uint8] | None:
+    def _read(self, sample: Sample) -> Inputs | None:
         try:
-            return self.dataset.image(sample, self.recipe)
+            return read_inputs(source_of(self.dataset, sample, self.recipe), self.recipe)[0]
         except ImageError as error:
             self.broken[sample.name] = error
             return None
@@ -71,27 +76,26 @@ class Intake:
         done = 0
 
         def compute(chunk: Sequence[int]) -> dict[str, Tensor]:
-            images = torch.from_numpy(np.stack([rows.image(row // views) for row in chunk]))
+            given = rows.stack([row // views for row in chunk])
             if self.broken and not self.skip:
                 rows.drain()
                 raise self.failure()
             if stage is None or stage.frozen is None:
-                return {"image": images.permute(0, 3, 1, 2)}
-            tensors = (images.permute(0, 3, 1, 2).to(device).float() / 255).contiguous(
-                memory_format=torch.channels_last
-            )
+                return {name: torch.from_numpy(array).permute(0, 3, 1, 2) for name, array in given.items()}
+            tensors = to_tensors(given, device)
+            image = tensors["image"]
             if stage.view is not None:
                 for position, row in enumerate(chunk):
                     if row % views:
                         number, tile = divmod(row // views, tiles)
                         place = (samples[number].name, tile) if tile else (samples[number].name,)
-                        tensors[position] = stage.view(tensors[position], generator(*keys, *place, row % views))
+                        image[position] = stage.view(image[position], generator(*keys, *place, row % views))
             # The rows are kept in bfloat16 anyway.
-            half = stage.mixed and stage.half and bf16_pays(tensors.device)
-            with torch.no_grad(), torch.autocast(tensors.device.type, torch.bfloat16, enabled=half):
-                frozen = stage.frozen(tensors)
+            half = stage.mixed and stage.half and bf16_pays(image.device)
+            with torch.no_grad(), torch.autocast(image.device.type, torch.bfloat16, enabled=half):
+                frozen = stage.frozen(*(tensors[name] for name in self.inputs))
             if stage.image or stage.pairs is not None:
-                frozen = frozen | {"image": (tensors * 255).round().to(torch.uint8)}
+                frozen = {**tensors, **frozen, "image": (image * 255).round().to(torch.uint8)}
             return frozen
 
         def advance(count: int) -> None:
@@ -123,29 +127,34 @@ class _Rows:
 
     def __init__(self, intake: Intake, samples: Sequence[Sample], tiles: int, tiling: Tiling | None) -> None:
         self.intake, self.samples, self.tiles, self.tiling = intake, samples, tiles, tiling
-        self.stream: Iterator[NDArray[np.uint8] | None] = iter(())
+        self.stream: Iterator[Inputs | None] = iter(())
         self.number = -1
         self.next = -1
-        self.current: NDArray[np.uint8] | None = None
+        self.current: Inputs | None = None
         self.intact = True
 
-    def image(self, row: int) -> NDArray[np.uint8]:
+    def stack(self, rows: Sequence[int]) -> Inputs:
+        """These rows as a batch, by name."""
+        given = [self._row(row) for row in rows]
+        return {name: np.stack([row[name] for row in given]) for name in given[0]}
+
+    def _row(self, row: int) -> Inputs:
         number, tile = divmod(row, self.tiles)
         if number != self.number:
             if number != self.next:  # a resumed pass starts in the middle
                 self.stream = self.intake.decode(self.samples[number:])
-            picture = next(self.stream)
-            self.current = picture if picture is None else self._inputs(picture)
+            whole = next(self.stream)
+            self.current = whole and {name: self._tiles(picture) for name, picture in whole.items()}
             self.number, self.next = number, number + 1
         if self.current is None:
             self.intact = False
             recipe = self.intake.recipe
             height, width = (recipe.height, recipe.width) if self.tiling is None else recipe.input_size
-            return np.zeros((height, width, 3), np.uint8)
-        chosen: NDArray[np.uint8] = self.current[tile]
-        return chosen
+            black = {"image": np.zeros((height, width, 3), np.uint8)}
+            return black if recipe.depth is None else {**black, "depth": np.zeros((height, width, 2), np.float32)}
+        return {name: tiles[tile] for name, tiles in self.current.items()}
 
-    def _inputs(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _tiles(self, picture: NDArray[Any]) -> NDArray[Any]:
         return picture[None] if self.tiling is None else cut(picture, self.tiling)
 
     def drain(self) -> None:

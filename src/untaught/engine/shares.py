@@ -76,8 +76,8 @@ class Share:
             for name, value in self.cache.gather(rows).items()
         }
         index = torch.as_tensor([self.numbers[position] for position in positions])
-        pixels = tensors.pop("image", None)
-        batch = Batch(index, None if pixels is None else pixels.float() / 255, tensors)
+        pixels, depth = tensors.pop("image", None), tensors.pop("depth", None)
+        batch = Batch(index, None if pixels is None else pixels.float() / 255, tensors, depth=depth)
         if self.drawer is not None and pixels is not None:
             inside = None if self.inside is None else self.inside[index % len(self.inside)]
             batch.defect, batch.mask = draw_pairs(

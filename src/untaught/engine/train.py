@@ -17,8 +17,9 @@ from accelerate.utils import broadcast
 from torch import Tensor
 
 from untaught.config import Settings, load_toml, to_toml, validate
+from untaught.data.base import require_depth
 from untaught.data.folder import open_dataset
-from untaught.data.split import GoodSplit, split_products
+from untaught.data.split import GoodSplit, calibrated_by, split_products
 from untaught.engine.calibrate import calibrate_products, calibrate_scores
 from untaught.engine.checkpoint import FILE, load_checkpoint, restore_optimizer, save_checkpoint, save_tensors
 from untaught.engine.features import FeatureCache
@@ -31,16 +32,18 @@ from untaught.engine.provenance import make_card
 from untaught.engine.schedule import Schedule
 from untaught.engine.seed import seed_all
 from untaught.engine.shares import Share, Shares
+from untaught.engine.tensors import to_arrays
 from untaught.errors import DataError, RunError
 from untaught.files import make_folder, write_text
 from untaught.inspector import score_image
 from untaught.method import Method, Stage
 from untaught.nn.precision import bf16_pays
 from untaught.progress import Progress, Report, silent
-from untaught.records import Sample
+from untaught.records import Sample, Split
 from untaught.run import Run
 
 Slots = dict[int, dict[str, Any]]
+SPLITS: tuple[Split, ...] = ("train", "validation")  # of the good images a training sees
 
 
 def train(settings: Settings, out: Path | str, *, resume: bool = False, report: Report = silent) -> Run:
@@ -142,14 +145,17 @@ class Training:
 
     def _open(self) -> None:
         self.dataset = open_dataset(self.settings.data)
-        good = {item.name: item for item in self.dataset.samples if item.split == "train" and not item.defective}
+        good = {item.name: item for item in self.dataset.samples if item.split != "test" and not item.defective}
         self.hashes = {name: self.dataset.fingerprint(sample) for name, sample in good.items()}
         # Of exact copies one is kept: the other might calibrate what its copy was trained on.
         first: dict[str, str] = {}
         for name in sorted(good):
             first.setdefault(self.hashes[name], name)
         self.copies = sorted(set(good) - set(first.values()))
-        names = split_products({name: good[name].product for name in sorted(first.values())}, self.settings.seed)
+        own = {split: [name for name in sorted(first.values()) if good[name].split == split] for split in SPLITS}
+        products = {name: good[name].product for name in first.values()}
+        parts = split_products({name: products[name] for name in own["train"]}, self.settings.seed)
+        names = calibrated_by(parts, own["validation"], products)
         self.split: dict[str, list[Sample]] = {
             part: [good[name] for name in getattr(names, part)] for part in GoodSplit._fields
         }
@@ -160,7 +166,10 @@ class Training:
         if self.settings.tile is not None:
             cost = cost_of_tiles(self.recipe, self.method, len(self.split["train"]))
             self.report(Progress("tiles", 1, 1, cost))
-        self.intake = Intake(self.dataset, self.recipe, skip=self.settings.on_bad_image == "skip")
+        if self.recipe.depth is not None:
+            require_depth(self.dataset, [sample for part in self.split.values() for sample in part])
+        skip = self.settings.on_bad_image == "skip"
+        self.intake = Intake(self.dataset, self.recipe, skip, self.method.inputs)
         self.shares = Shares(self.settings, self.method, self.intake, self.hashes, self.accelerator, self.report)
 
     def _school(self) -> None:
@@ -174,7 +183,7 @@ class Training:
     def _held_out(self) -> Iterator[tuple[FeatureCache, list[int]]]:
         """The calibration images, decoded once, and which of them are whole; on the main process."""
         samples = self.split["calibration"] if self.main else []
-        cache = self.shares.cache(len(samples), "calibration")
+        cache = self.shares.cache(len(samples), "calibration", half=False)
         self.intake.fill(cache, samples, task="read held-out images", report=self.report)
         rows = [row for row, sample in enumerate(samples) if sample.name not in self.intake.broken]
         if lost := {sample.product for sample in samples} - {samples[row].product for row in rows}:
@@ -289,8 +298,8 @@ class Training:
         """Thresholds, weights, card; the checkpoint goes last, so that until then the training can be resumed."""
         pairs, score = [], scorer(self.method, self.accelerator.device)
         for number, row in enumerate(rows):
-            pixels = images.gather([row])["image"][0].permute(1, 2, 0).contiguous().numpy()
-            scored = score_image(score, {"image": pixels}, self.recipe)
+            given = {name: rows[0] for name, rows in to_arrays(images.gather([row])).items()}
+            scored = score_image(score, given, self.recipe)
             pairs.append((scored.score, float(scored.map.max())))
             self.report(Progress("calibrate", number + 1, len(rows)))
         promise = (self.settings.false_reject, self.settings.threshold)

@@ -130,7 +130,7 @@ class Export:
             yield golden_parts(place, self.held_out.samples[number].name, inputs, says, says.score > limit)
 
     def _inputs(self, number: int) -> Inputs:
-        return self.detector.decode(self.held_out.source(self.held_out.samples[number])).inputs
+        return self.detector.decode(self.held_out.source(self.held_out.samples[number], self.recipe)).inputs
 
 
 def preparation(recipe: Recipe) -> list[str]:

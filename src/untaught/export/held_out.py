@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from untaught.data.base import Dataset
+from untaught.data.base import Dataset, source_of
 from untaught.data.folder import open_dataset
 from untaught.engine.predict import run_settings
 from untaught.errors import DataError, RunError
-from untaught.image import Source
+from untaught.image import Recipe, Source, WithDepth
 from untaught.records import Sample
 from untaught.run import Run
 
@@ -27,9 +27,9 @@ class HeldOut:
         """All of them."""
         return self.calibration + self.monitor
 
-    def source(self, sample: Sample) -> Source:
-        """What is decoded."""
-        return self.dataset.source(sample)
+    def source(self, sample: Sample, recipe: Recipe) -> Source | WithDepth:
+        """What is decoded: the image, with its depth where the recipe asks for it."""
+        return source_of(self.dataset, sample, recipe)
 
 
 def find_held_out(run: Run, data: Sequence[str] | None = None) -> HeldOut:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from untaught.image.area import Area
+from untaught.image.depth import DepthRecipe
 from untaught.image.tiles import Tiling, corners
 
 
@@ -34,12 +35,14 @@ class Recipe(Limits):
         width: Of the picture an image is resized to.
         tiling: How the picture is cut into the model's inputs; None where it is the model's input itself.
         area: Where the picture is looked at; None: everywhere.
+        depth: How depth is read beside the image; None where the method takes none.
     """
 
     height: int = Field(default=256, ge=1, le=8192)
     width: int = Field(default=256, ge=1, le=8192)
     tiling: Tiling | None = None
     area: Area | None = None
+    depth: DepthRecipe | None = None
 
     @property
     def tiles(self) -> int:

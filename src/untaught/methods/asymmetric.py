@@ -55,7 +55,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from untaught.batch import Batch
-from untaught.config import Frozen
+from untaught.config import Frozen, merge
 from untaught.errors import ConfigError
 from untaught.losses.likelihood import negative_log_likelihood
 from untaught.losses.masked import masked_mean
@@ -69,6 +69,7 @@ from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.positions import PositionalCode
 from untaught.nn.residual import ResidualStudent
 from untaught.nn.standard import Standards
+from untaught.run import WeightsRecord
 
 
 class TrainingSettings(OptimizerSettings):
@@ -111,6 +112,7 @@ class AsymmetricConfig(MethodConfig):
     """Settings of AST."""
 
     image_size: int = Field(default=512, ge=32, le=4096, description="side of the square input in pixels")
+    input: Literal["rgb", "depth", "both"] = Field(default="rgb", description="what is looked at")
     stride: int = Field(default=32, ge=1, description="pixels of the input per position of the features")
     groups: int | None = Field(
         default=6, ge=1, description="EfficientNet: groups of blocks the features come after; none: all of the stride"
@@ -125,6 +127,8 @@ class AsymmetricConfig(MethodConfig):
     top: float = Field(default=0.0, ge=0, le=1, description="share of highest positions of the mean `top`; 0: maximum")
 
 
+DEPTH_CELL = 4  # pixels of the input per value of depth, as in the paper (192 of 768)
+NO_BACKBONE = WeightsRecord(name="none", source="depth alone needs no backbone", sha256="")
 ADAM: Mapping[str, Any] = {
     "optimizer": "adam", "learning_rate": 2e-4, "betas": (0.9, 0.999), "l2": 1e-5, "steps": None, "epochs": 240,
     "warmup": 0, "decay": 0.0,
@@ -132,6 +136,7 @@ ADAM: Mapping[str, Any] = {
 PAPER: Mapping[str, Any] = {
     "backbone": "tf_efficientnet_b5.aa_in1k",
     "image_size": 768,
+    "input": "rgb",
     "stride": 32,
     "groups": 6,
     "standardise": False,
@@ -141,6 +146,23 @@ PAPER: Mapping[str, Any] = {
     "batch_size": 8,
     "mixed": False,
     "score": "mean",
+}
+PAPER_3D = merge(
+    PAPER,
+    {
+        "input": "both",
+        "flow": {"width": 64, "alpha": 1.9, "training": {"epochs": 72}},
+        "student": {"training": {"epochs": 72}},
+        "score": "top",
+        "top": 0.0,
+    },
+)
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "lite": {},
+    "lite-3d": {"input": "both", "score": "top"},
+    "paper": PAPER,
+    "paper-mvtec": PAPER,
+    "paper-3d": PAPER_3D,
 }
 
 
@@ -157,20 +179,24 @@ class Asymmetric(Method):
     """
 
     Config: ClassVar[type[MethodConfig]] = AsymmetricConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}, "paper": PAPER, "paper-mvtec": PAPER}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     config: AsymmetricConfig
 
     def __init__(self, config: AsymmetricConfig, *, untrained: bool = False) -> None:
         super().__init__(config, untrained=untrained)
-        if config.image_size % config.stride:
-            near = max(config.stride, round(config.image_size / config.stride) * config.stride)
-            came = f"image_size is {config.image_size}"
-            raise ConfigError(came, f"a multiple of {config.stride}", f"for example {near}")
-        self.teacher = Teacher(
-            config.backbone, (config.stride,), config.weights, untrained=untrained, groups=config.groups
-        )
-        self.backbone = self.teacher.record
-        (channels,) = self.teacher.channels
+        self.inputs = {"rgb": ("image",), "depth": ("depth",), "both": ("image", "depth")}[config.input]
+        check_stride(config)
+        channels = 0
+        self.teacher: Teacher | None = None
+        self.backbone = NO_BACKBONE
+        if "image" in self.inputs:
+            self.teacher = Teacher(
+                config.backbone, (config.stride,), config.weights, untrained=untrained, groups=config.groups
+            )
+            self.backbone = self.teacher.record
+            channels += self.teacher.channels[0]
+        if "depth" in self.inputs:
+            channels += (config.stride // DEPTH_CELL) ** 2
         grid = config.image_size // config.stride
         flow, student = config.flow, config.student
         self.standards = Standards([channels], config.standardise)
@@ -207,14 +233,25 @@ class Asymmetric(Method):
             stage("student", self.student, head, config.student.training, loss=self.regression, frozen=self.targets),
         ]
 
-    def frozen(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """What the flow learns from: the backbone's features."""
-        (features,) = self.teacher(image)
-        return {"features": features}
+    def frozen(self, *inputs: Float[Tensor, "b _ h w"]) -> dict[str, Tensor]:
+        """What the flow learns from: `features`, and with depth the `mask` of the part, (b, 1, h, w) on their grid.
 
-    def targets(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """What the student learns from: the same features, and the trained flow's latents."""
-        frozen = self.frozen(image)
+        Args:
+            inputs: RGB in 0..1 (b, 3, h, w), prepared depth (b, 2, h, w), or both, as the settings say.
+        """
+        given = dict(zip(self.inputs, inputs, strict=True))
+        parts = self.teacher(given["image"]) if self.teacher is not None else []
+        if "depth" not in given:
+            return {"features": parts[0]}
+        cells = given["depth"][:, :, ::DEPTH_CELL, ::DEPTH_CELL].float()
+        inside = self.config.stride // DEPTH_CELL
+        parts.append(F.pixel_unshuffle(cells[:, :1], inside))
+        mask = F.interpolate(cells[:, 1:], size=parts[-1].shape[-2:], mode="bilinear", align_corners=False)
+        return {"features": torch.cat(parts, dim=1), "mask": mask}
+
+    def targets(self, *inputs: Float[Tensor, "b _ h w"]) -> dict[str, Tensor]:
+        """What the student learns from: the same, and the trained flow's latents."""
+        frozen = self.frozen(*inputs)
         latent, _ = self.latent(self.normal(frozen["features"]))
         return frozen | {"latent": latent}
 
@@ -241,25 +278,56 @@ class Asymmetric(Method):
     def likelihood(self, batch: Batch) -> dict[str, Tensor]:
         """`likelihood`: the mean negative log-likelihood of a position, without its constant."""
         unlikely = negative_log_likelihood(*self.latent(self.normal(batch.frozen["features"])))
-        return {"likelihood": masked_mean(unlikely)}
+        return {"likelihood": masked_mean(unlikely, mask_of(batch.frozen))}
 
     def regression(self, batch: Batch) -> dict[str, Tensor]:
         """`distance`: the mean squared difference between the student's latents and the flow's."""
         guess = self.guess(self.normal(batch.frozen["features"]))
-        return {"distance": squared_error(batch.frozen["latent"], guess)}
+        return {"distance": squared_error(batch.frozen["latent"], guess, mask_of(batch.frozen))}
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
-        """Anomaly map and score of RGB images in 0..1."""
-        normal = self.normal(self.frozen(image)["features"])
+    def forward(self, *inputs: Float[Tensor, "b _ h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
+        """Anomaly map and score; for the inputs see `frozen`."""
+        frozen = self.frozen(*inputs)
+        normal = self.normal(frozen["features"])
         latent, _ = self.latent(normal)
-        distance = squared_distance(latent, self.guess(normal))
-        return enlarge(distance, (image.shape[-2], image.shape[-1])), self.scored(distance)
+        distance = masked(squared_distance(latent, self.guess(normal)), frozen)
+        return enlarge(distance, (inputs[0].shape[-2], inputs[0].shape[-1])), self.scored(distance)
+
+    def unlikely(self, *inputs: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b h w"]:
+        """The flow's own negative log-likelihood on the grid of the features: what the student is to do better than."""
+        frozen = self.frozen(*inputs)
+        return masked(negative_log_likelihood(*self.latent(self.normal(frozen["features"]))), frozen)
 
     def scored(self, distance: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:
         """The image's score from its distances on the grid of the features."""
         if self.config.score == "mean":
             return mean(distance)
         return top_mean(distance, self.config.top) if self.config.top else maximum(distance)
+
+
+def check_stride(config: AsymmetricConfig) -> None:
+    """Whether image size, stride and the cells of depth go together.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    if config.image_size % config.stride:
+        near = max(config.stride, round(config.image_size / config.stride) * config.stride)
+        came = f"image_size is {config.image_size}"
+        raise ConfigError(came, f"a multiple of {config.stride}", f"for example {near}")
+    if config.input != "rgb" and config.stride % DEPTH_CELL:
+        raise ConfigError(f"stride is {config.stride} with depth", f"a multiple of {DEPTH_CELL}", "for example 32")
+
+
+def mask_of(frozen: Mapping[str, Tensor]) -> Float[Tensor, "b h w"] | None:
+    """Where the part is on the features' grid, None without depth."""
+    return frozen["mask"][:, 0] if "mask" in frozen else None
+
+
+def masked(values: Float[Tensor, "b h w"], frozen: Mapping[str, Tensor]) -> Float[Tensor, "b h w"]:
+    """The values where the part is, 0 elsewhere; without depth everywhere."""
+    mask = mask_of(frozen)
+    return values if mask is None else values * mask
 
 
 def in_words(config: AsymmetricConfig) -> str:

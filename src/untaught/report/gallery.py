@@ -43,7 +43,7 @@ _GROUPS = (
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One image: what was said of it, and its pictures as data URIs; `mask` is empty where there is none."""
+    """One image: what was said of it, and its pictures as data URIs; an empty one is not there."""
 
     name: str
     kind: str
@@ -52,6 +52,7 @@ class Card:
     p_value: str
     image: str
     heat: str
+    depth: str
     mask: str
     contours: Markup
     regions: int
@@ -124,6 +125,7 @@ def _card(row: Row, arrays: Arrays, scale: Scale, area: Area | None) -> Card:
     bounds = [] if area is None else [contour.tolist() for contour in outlines_of(area.inside, row.size)]
     encoded = np.asarray(arrays[f"image_{row.gallery}"], np.uint8).tobytes()
     scores, mask = arrays.get(f"map_{row.gallery}"), arrays.get(f"mask_{row.gallery}")
+    depth = arrays.get(f"depth_{row.gallery}")
     heat = "" if scores is None else _jpeg(overlay(np.asarray(decode(encoded)), scores.astype(np.float32), scale))
     return Card(
         row.name,
@@ -133,6 +135,7 @@ def _card(row: Row, arrays: Arrays, scale: Scale, area: Area | None) -> Card:
         f"{row.p_value:.2g}",
         _uri("jpeg", encoded),
         heat,
+        "" if depth is None else _jpeg(np.asarray(depth, np.uint8)),
         "" if mask is None else _mask(mask),
         outlines([region.contour for region in row.regions], row.size, bounds),
         len(row.regions),
