@@ -10,6 +10,7 @@ from untaught import load
 from untaught.config import Settings
 from untaught.data.toy3d import Toy3D
 from untaught.engine.calibrate import calibrate
+from untaught.engine.drawn import detect_drawn
 from untaught.engine.evaluate import evaluate
 from untaught.engine.train import train
 from untaught.errors import ConfigError, DataError, ImageError
@@ -123,3 +124,8 @@ def test_calibrating_anew_wants_depth_too(run, covers, tmp_path):
     shutil.rmtree(data / "train" / "good" / "xyz")
     with pytest.raises(DataError, match="no depth file"):
         calibrate(Run(copy), str(data))
+
+
+def test_nothing_is_drawn_where_depth_is_looked_at(run):
+    with pytest.raises(DataError, match="looks at depth"):
+        detect_drawn(Run(run))

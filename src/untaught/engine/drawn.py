@@ -68,8 +68,11 @@ def detect_drawn(
         report: told of the progress.
 
     Raises:
-        DataError: none of the held-out images is there any more, or no defect could be drawn.
+        DataError: none of the held-out images is there any more, no defect could be drawn, or the run looks at depth.
     """
+    if run.card.recipe.depth is not None:
+        came = f"{run.folder} looks at depth, of which nothing is drawn"
+        raise DataError(came, "a run on colour alone", "look at real defects with `untaught evaluate`")
     spec = run.card.data.spec if good is None else good
     names, images = held_out(run, spec, draws)
     settings = settings or AnomalySettings()

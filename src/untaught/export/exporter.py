@@ -142,6 +142,11 @@ def preparation(recipe: Recipe) -> list[str]:
         "lay transparency on black; grey, palette and CMYK become RGB; colour profiles are ignored",
         f"resize to {recipe.width} x {recipe.height} (width x height), whatever the aspect ratio: {RESIZE}",
     ]
+    if recipe.depth is not None:
+        steps.append(
+            f"depth beside it: metres (integers times {recipe.depth.unit:g}), the part is what lies more than "
+            f"{recipe.depth.relief:g} m off the plate; `untaught.image.depth.prepare` says each step"
+        )
     if recipe.area is not None:
         steps.append(f"paint all pixels outside recipe.area in the RGB colour {list(recipe.area.fill)}")
     if recipe.tiling is not None:
