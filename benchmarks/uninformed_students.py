@@ -79,7 +79,7 @@ def measure(data: Path, seed: int, runs: Path, every: int, settings: Sequence[st
     )
     record = {
         "product": data.name, "seed": seed, "cpu_seconds": cpu, "training": trained["training"],
-        "figures": dict(apart(out, data, every)), "every": every, "settings": list(settings), 
+        "figures": dict(apart(out, data, every)), "every": every, "settings": list(settings),
         "teacher": Detector(out).run.card.backbone.source,
         "machine": machine(), "versions": versions(),
     }  # fmt: skip
