@@ -1,10 +1,12 @@
 import shutil
+from collections import Counter
 
+import numpy as np
 import pytest
 
 import untaught
 from untaught.data.toy import Toy
-from untaught.engine.calibrate import calibrate
+from untaught.engine.calibrate import calibrate, calibrate_products, calibrate_scores
 from untaught.errors import DataError
 from untaught.run import Run
 
@@ -46,3 +48,27 @@ def test_images_that_were_trained_on_are_refused(run, product):
 def test_only_the_training_images_of_a_data_set_are_taken(run, tmp_path):
     Toy(seed=13, train=12, test_good=5, test_bad=5, size=64).write(tmp_path / "new")
     assert len(calibrate(run, str(tmp_path / "new"), 0.1).scores) == 12
+
+
+def test_both_promises_hold_for_products_whose_scores_differ_and_only_their_own_one_for_each():
+    """Over many random splits: a product's threshold for its parts, that of all together for parts in their shares."""
+    rng, rate, splits = np.random.default_rng(0), 0.1, 400
+    pools = {"calm": rng.normal(0, 1, 300), "wild": rng.normal(2, 3, 300), "few": rng.normal(1, 1, 90)}
+    held = {"calm": 40, "wild": 40, "few": 12}  # the shares of the pools
+    rejected, judged = Counter(), Counter()
+    for _ in range(splits):
+        parts = {name: np.split(rng.permutation(pool), [held[name]]) for name, pool in pools.items()}
+        scores = [(score, score, name) for name, (kept, _) in parts.items() for score in kept.tolist()]
+        pairs, names = [item[:2] for item in scores], [item[2] for item in scores]
+        each, together = calibrate_products(pairs, names, rate, "conformal"), calibrate_scores(pairs, rate, "conformal")
+        for name, (_, new) in parts.items():
+            rejected[name] += int((new > each[name].image.value).sum())
+            rejected["any"] += int((new > together.image.value).sum())
+            rejected[f"any, {name}"] += int((new > together.image.value).sum())
+            for key in (name, "any", f"any, {name}"):
+                judged[key] += len(new)
+    measured = {key: rejected[key] / judged[key] for key in judged}
+    for name, n in {**held, "any": sum(held.values())}.items():
+        promised = rate if (n + 1) * rate >= 1 else 1 / (n + 1)
+        assert promised - 1.2 / (n + 1) < measured[name] < promised + 0.004, name
+    assert measured["any, wild"] > 2 * rate  # all together promise nothing for a product of its own

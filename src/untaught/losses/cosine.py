@@ -63,6 +63,13 @@ def distance(target: Float[Tensor, "b c ..."], student: Float[Tensor, "b c ..."]
     return 1 - F.cosine_similarity(target.float(), student.float(), dim=1, eps=EPS)
 
 
+def channel_vectors(target: Float[Tensor, "b c h w"], student: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c"]:
+    """1 - cosine of each channel taken as one vector over its positions, in fp32 (code of DCAM: 1e-6 is added)."""
+    one, other = target.float().flatten(2), student.float().flatten(2)
+    lengths: Tensor = one.norm(dim=2) * other.norm(dim=2) + 1e-6
+    return 1 - (one * other).sum(dim=2) / lengths
+
+
 def worst(values: Tensor, share: float) -> Float[Tensor, " n"]:
     """The highest `share` of all values, at least one."""
     flat = values.flatten()

@@ -62,22 +62,8 @@ from untaught.maps.distance import unit_distance
 from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
 from untaught.method import Method, MethodConfig, Plateau, Reduce, Stage
 from untaught.nn.backbones import Teacher
-from untaught.nn.observers import ObserverSettings, make_observer
-from untaught.nn.optimizers import OptimizerSettings
+from untaught.nn.observers import ObserverSettings, ObserverTraining, make_observer
 from untaught.nn.standard import Standards
-
-
-class TrainingConfig(OptimizerSettings):
-    """How the student is trained."""
-
-    hard: float = Field(default=0.02, ge=0, le=1, description="share of worst positions whose mean is added; 0: none")
-    epochs: int = Field(default=100, ge=1, description="epochs in all where `settle` is off")
-    batch_size: int = Field(default=16, ge=1)
-    warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
-    decay: float = Field(
-        default=0.3, ge=0, lt=1, description="share of training in which the learning rate falls to zero"
-    )
-    settle: bool = Field(default=True, description="end by itself when held-out good images stop improving")
 
 
 class StfpmConfig(MethodConfig):
@@ -88,8 +74,8 @@ class StfpmConfig(MethodConfig):
     )
     standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
     student: ObserverSettings = ObserverSettings()
-    training: TrainingConfig = TrainingConfig()
-    map: MapSettings = MapSettings(weights=())
+    training: ObserverTraining = ObserverTraining()
+    map: MapSettings = MapSettings()
 
 
 PAPER: Mapping[str, Any] = {
@@ -118,7 +104,7 @@ class Stfpm(Method):
     """
 
     Config: ClassVar[type[MethodConfig]] = StfpmConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}, "paper": PAPER}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {"map": {"weights": ()}}, "paper": PAPER}
     config: StfpmConfig
 
     def __init__(self, config: StfpmConfig, *, untrained: bool = False) -> None:
@@ -141,6 +127,7 @@ class Stfpm(Method):
                 loss=self.loss,
                 optimizer=self.optimizer,
                 epochs=training.epochs,
+                steps=training.steps,
                 batch_size=training.batch_size,
                 frozen=self.frozen,
                 image=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,13 +13,13 @@ class ChannelAttention(nn.Module):
     """Which channels matter: a gate in 0..1 for each channel, from its mean and its maximum.
 
     Args:
-        channels: channels of the features; a multiple of `reduction`.
+        channels: channels of the features.
         reduction: by how much the shared hidden layer is narrower. No biases: 2 channels^2 / reduction parameters.
     """
 
     def __init__(self, channels: int, reduction: int = 8) -> None:
         super().__init__()
-        hidden = channels // reduction
+        hidden = max(1, channels // reduction)
         self.shared = nn.Sequential(
             nn.Conv2d(channels, hidden, 1, bias=False), nn.ReLU(), nn.Conv2d(hidden, channels, 1, bias=False)
         )
@@ -51,3 +53,13 @@ class SpatialAttention(nn.Module):
     def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Features times their gates."""
         return features * self.gate(features)
+
+
+def attention(kind: Literal["channel", "spatial", "both"], channels: int, reduction: int = 8) -> nn.Module:
+    """The gates of a feature map: of its channels, of its positions, or of its channels and then of its positions."""
+    gates: dict[str, tuple[nn.Module, ...]] = {
+        "channel": (ChannelAttention(channels, reduction),),
+        "spatial": (SpatialAttention(),),
+        "both": (ChannelAttention(channels, reduction), SpatialAttention()),
+    }
+    return nn.Sequential(*gates[kind])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from untaught.config import Frozen
 from untaught.errors import ConfigError
 from untaught.nn.backbones import Backbone, fresh_backbone
+from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.students import Residual, conv_norm
 
 
@@ -26,6 +27,20 @@ class ObserverSettings(Frozen):
         default=(32, 48, 96, 192, 256), description="plain: channels at stride 2, 4, 8 and so on"
     )
     depth: int = Field(default=2, ge=0, description="plain: residual blocks at each level that is compared")
+
+
+class ObserverTraining(OptimizerSettings):
+    """How the student is trained."""
+
+    hard: float = Field(default=0.02, ge=0, le=1, description="share of worst positions whose mean is added; 0: none")
+    epochs: int = Field(default=100, ge=1, description="epochs in all where `settle` is off")
+    steps: int | None = Field(default=None, ge=1, description="steps in all, in place of epochs")
+    batch_size: int = Field(default=16, ge=1)
+    warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
+    decay: float = Field(
+        default=0.3, ge=0, lt=1, description="share of training in which the learning rate falls to zero"
+    )
+    settle: bool = Field(default=True, description="end by itself when held-out good images stop improving")
 
 
 class Twin(Backbone):

@@ -1,0 +1,162 @@
+"""One model for all products against one model each: trains what is missing, writes docs/ablations/multiclass.md.
+
+Models of one product are those of benchmarks/results.py, in the same folder of runs; what is there already is not
+repeated, so the script can be stopped and started. Preset `lite`, default settings; last epoch; nothing of the test
+split is seen in training. Milliseconds are CPU time from file to verdict on one thread.
+
+    python benchmarks/multiclass.py --runs DIR --data FOLDER... [--methods NAME...] [--seeds 0] [--only-table]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from results import FIGURES, call, measure, seconds_per_image
+
+from untaught.engine.provenance import machine, versions
+
+METHODS = ("stfpm", "dcam", "reverse_distillation")
+NONE = "not measured"
+HEAD = """# One model for many products
+
+Written by `benchmarks/multiclass.py`: preset `lite`, default settings, last epoch, raw scores, every mask at its own
+resolution. *All* is one model trained on all products at once, *each* a model of its own for every product, with the
+same images held out. Image AUROC / pixel AUROC / AUPRO@0.3 in percent, of each product among its own test images; the
+mean is that of the products' figures. {seeds}
+"""
+Record = dict[str, Any]
+
+
+def main() -> None:
+    """Run what is missing, then write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only-all", action="store_true", help="do not train models of one product")
+    parser.add_argument("--only-table", action="store_true")
+    parser.add_argument("--out", type=Path, default=Path("docs/ablations/multiclass.md"))
+    args = parser.parse_args()
+    args.runs.mkdir(parents=True, exist_ok=True)
+    for seed in () if args.only_table else args.seeds:
+        for method in args.methods:
+            together(method, args.data, seed, args.runs)
+            for folder in () if args.only_all else args.data:
+                measure(method, folder, seed, args.runs, 1)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(page(args.runs, args.methods, [folder.name for folder in args.data], args.seeds), "utf-8")
+
+
+def place(runs: Path, method: str, seed: int) -> Path:
+    """Where the record of a model for all products lies, apart from those of one product."""
+    return runs / "all" / f"{method}-{seed}.json"
+
+
+def together(method: str, data: Sequence[Path], seed: int, runs: Path) -> None:
+    """Train and evaluate one model on all products, unless that was done."""
+    done = place(runs, method, seed)
+    if done.exists():
+        return
+    done.parent.mkdir(exist_ok=True)
+    out, named = done.with_suffix(""), [word for folder in data for word in ("--data", str(folder))]
+    trained, cpu = call(1, "train", method, *named, "--seed", seed, "--out", out, "--resume")
+    figures, _ = call(1, "evaluate", out, *named)
+    record = {
+        "method": method, "seed": seed, "figures": figures["products"], "together": figures, "cpu_seconds": cpu,
+        "cpu_seconds_per_image": seconds_per_image(out, data[0]), "training": trained["training"],
+        "bytes": (out / "weights.safetensors").stat().st_size, "machine": machine(), "versions": versions(),
+    }  # fmt: skip
+    done.write_text(json.dumps(record, indent=1))
+    print(method, "all", seed, f"{cpu:.0f} CPU s", flush=True)
+
+
+def read(path: Path) -> Record | None:
+    """A record, or None where it was not measured."""
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def page(runs: Path, methods: Sequence[str], products: Sequence[str], seeds: Sequence[int]) -> str:
+    """The whole page."""
+    told = f"Seeds {', '.join(map(str, seeds))}." if len(seeds) > 1 else f"One seed ({seeds[0]}): no deviations."
+    all_ = {method: [found for seed in seeds if (found := read(place(runs, method, seed)))] for method in methods}
+    each = {
+        (method, product): [found for seed in seeds if (found := read(runs / f"{method}-{product}-{seed}.json"))]
+        for method in methods
+        for product in products
+    }
+    columns = [(method, which) for method in methods for which in ("all", "each")]
+    cells: dict[tuple[str, str], dict[str, list[Mapping[str, float]]]] = {}
+    for method, which in columns:
+        cells[method, which] = {
+            product: [record["figures"][product] for record in all_[method]]
+            if which == "all"
+            else [record["figures"] for record in each[method, product]]
+            for product in products
+        }
+    head = ["product", *(f"{method}, {which}" for method, which in columns)]
+    lines = [HEAD.format(seeds=told), "## Accuracy", "", *rule(head)]
+    lines += [row(product, [three(cells[column][product]) for column in columns]) for product in products]
+    lines.append(row("**mean**", [mean(cells[column]) for column in columns]))
+    lines += [
+        "",
+        "## Size and cost",
+        "",
+        *rule(["", "trained parameters", "weights, MB", "training, CPU s", "ms an image"]),
+    ]
+    for method in methods:
+        lines += cost(method, all_[method], [record for product in products for record in each[method, product]])
+    first = next((records[0] for records in all_.values() if records), None)
+    lines += ["", f"Machine: {first['machine']}. Versions: {first['versions']}." if first else NONE, ""]
+    return "\n".join(lines)
+
+
+def rule(head: Sequence[str]) -> list[str]:
+    """The head of a table."""
+    return [row(head[0], head[1:]), "| --- |" + " ---: |" * (len(head) - 1)]
+
+
+def row(name: str, cells: Sequence[str]) -> str:
+    """One row of a table."""
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def three(found: Sequence[Mapping[str, float]]) -> str:
+    """The three figures, averaged over seeds."""
+    if not found:
+        return NONE
+    return " / ".join(f"{100 * statistics.mean(figures[key] for figures in found):.1f}" for key in FIGURES)
+
+
+def mean(products: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """The three figures averaged over products, where all were measured."""
+    if not all(products.values()):
+        return NONE
+    return three([{key: statistics.mean(f[key] for own in products.values() for f in own) for key in FIGURES}])
+
+
+def cost(method: str, all_: Sequence[Record], each: Sequence[Record]) -> list[str]:
+    """Parameters, size and time of one model for all, and of all models together that it stands for."""
+    lines = []
+    if all_:
+        record = all_[0]
+        figures = [f"{record['training']['parameters']:,}", f"{record['bytes'] / 1e6:.1f}"]
+        seconds = statistics.mean(item["cpu_seconds"] for item in all_)
+        per_image = 1000 * statistics.mean(item["cpu_seconds_per_image"] for item in all_)
+        lines.append(row(f"{method}, all", [*figures, f"{seconds:.0f}", f"{per_image:.0f}"]))
+        if each:
+            count = len({item["product"] for item in each})
+            figures = [f"{count} x {each[0]['training']['parameters']:,}", f"{count} x {record['bytes'] / 1e6:.1f}"]
+            seconds = sum(item["cpu_seconds"] for item in each) / len({item["seed"] for item in each})
+            per_image = 1000 * statistics.mean(item["cpu_seconds_per_image"] for item in each)
+            lines.append(row(f"{method}, each", [*figures, f"{seconds:.0f}", f"{per_image:.0f}"]))
+    return lines or [row(method, [NONE] * 4)]
+
+
+if __name__ == "__main__":
+    main()
