@@ -147,7 +147,7 @@ def own_records(runs: Path) -> Records:
     found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(runs.glob("*.json")):
         record = json.loads(path.read_text())
-        found[record["product"]][record["method"]].append(record)
+        found[record["product"]][record.get("method", DEFAULT)].append(record)
     return found
 
 

@@ -4,7 +4,8 @@ Trains uninformed students with all three patch sizes and otherwise default sett
 the test images what single patch sizes, and the error without the uncertainty, would have given. A run that is there
 already is not repeated, so the script can be stopped and started; the page is written from the runs' JSON files.
 
-    python benchmarks/uninformed_students.py --runs DIR --data FOLDER... [--seeds 0 1 2] [--only-table]
+    python benchmarks/uninformed_students.py --runs DIR --data FOLDER... [--seeds 0 1 2] [--every 1]
+                                             [--set KEY=VALUE...] [--only-table]
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--data", type=Path, nargs="*", default=[])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--every", type=int, default=1, help="measure on every so many of the test images")
+    parser.add_argument("--set", nargs="*", default=[], help="settings other than the defaults, named on the page")
     parser.add_argument("--only-table", action="store_true")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
@@ -59,24 +62,25 @@ def main() -> None:
     if not args.only_table:
         for seed in args.seeds:
             for folder in args.data:
-                measure(folder, seed, args.runs)
+                measure(folder, seed, args.runs, args.every, args.set)
     records = [json.loads(path.read_text()) for path in sorted(args.runs.glob("*.json"))]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(page(records), encoding="utf-8")
 
 
-def measure(data: Path, seed: int, runs: Path) -> None:
+def measure(data: Path, seed: int, runs: Path, every: int, settings: Sequence[str]) -> None:
     """Train one product with one seed and take its figures apart, unless that was done."""
     done, out = runs / f"{data.name}-{seed}.json", runs / f"{data.name}-{seed}"
     if done.exists():
         return
-    scales = f"model.scales={list(PATCHES)}"
+    chosen = [word for text in (f"model.scales={list(PATCHES)}", *settings) for word in ("--set", text)]
     trained, cpu = call(
-        1, "train", "uninformed_students", "--data", data, "--seed", seed, "--out", out, "--set", scales, "--resume"
+        1, "train", "uninformed_students", "--data", data, "--seed", seed, "--out", out, "--resume", *chosen
     )
     record = {
         "product": data.name, "seed": seed, "cpu_seconds": cpu, "training": trained["training"],
-        "figures": dict(apart(out, data)), "teacher": Detector(out).run.card.backbone.source,
+        "figures": dict(apart(out, data, every)), "every": every, "settings": list(settings),
+        "teacher": Detector(out).run.card.backbone.source,
         "machine": machine(), "versions": versions(),
     }  # fmt: skip
     done.write_text(json.dumps(record, indent=1))
@@ -85,12 +89,12 @@ def measure(data: Path, seed: int, runs: Path) -> None:
     )
 
 
-def apart(run: Path, data: Path) -> Iterator[tuple[str, dict[str, float]]]:
+def apart(run: Path, data: Path, every: int) -> Iterator[tuple[str, dict[str, float]]]:
     """The figures of each combination, from one pass over the test images."""
     detector, dataset = Detector(run), open_dataset(str(data))
     method = detector.method
     assert isinstance(method, UninformedStudents)
-    samples = [sample for sample in dataset.samples if sample.split == "test"]
+    samples = [sample for sample in dataset.samples if sample.split == "test"][::every]
     sources = [dataset.source(sample) for sample in samples]
     pixels, sizes = zip(*(read_with_size(source, detector.recipe) for source in sources), strict=True)
     with torch.inference_mode():
@@ -143,7 +147,10 @@ def page(records: Sequence[Mapping[str, Any]]) -> str:
     for product, found in grouped.items():
         seeds = ", ".join(str(record["seed"]) for record in found)
         cpu = statistics.mean(record["cpu_seconds"] for record in found)
-        lines += [f"## {product}", "", f"Seeds {seeds}; {cpu:.0f} CPU seconds of training, its teachers given.", ""]
+        some = "" if found[0]["every"] == 1 else f"; every {found[0]['every']}th test image"
+        other = ", ".join(f"`{text}`" for text in found[0]["settings"])
+        how = f"Seeds {seeds}{some}; {cpu:.0f} CPU seconds of training, its teachers given"
+        lines += [f"## {product}", "", f"{how}{'; settings ' + other if other else ''}.", ""]
         lines += ["| patches (px) | " + " | ".join(TERMS) + " |", "| --- |" + " --- |" * len(TERMS)]
         for scale in SCALES:
             cells = [cell([record["figures"][f"{scale}: {term}"] for record in found]) for term in TERMS]

@@ -91,3 +91,10 @@ def test_drops_lower_the_rate_at_their_shares_of_the_stage():
     drops = Drops((0.8, 0.9), 0.2)
     rates = run(Schedule(stage(epochs=10, decay=0.0, drops=drops, plateau=None), STEPS), lambda epoch: 1.0)
     assert [rate for epoch in rates for rate in epoch] == pytest.approx([1.0] * 16 + [0.2] * 2 + [0.04] * 2)
+
+
+@pytest.mark.parametrize("epochs", range(1, 12))
+def test_no_planned_epoch_is_lost_to_the_decay(epochs):
+    schedule = Schedule(stage(steps=STEPS * epochs, decay=0.4, plateau=None), STEPS)
+    assert len(run(schedule, lambda epoch: 1.0)) == epochs
+    assert schedule.stopped == f"{epochs} epochs were planned"

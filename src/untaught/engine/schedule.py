@@ -29,20 +29,27 @@ class Schedule:
     stopped: str = ""
 
     @property
+    def planned(self) -> int | None:
+        """Epochs in all, where no stopping rule decides."""
+        if self.epochs is None and self.stage.plateau is not None:
+            return None
+        steps = self.stage.steps
+        return self.epochs or (math.ceil(steps / self.steps) if steps else self.stage.epochs)
+
+    @property
     def constant(self) -> int:
         """Epochs of the constant part at most."""
-        plateau = self.stage.plateau
-        if self.epochs is None and plateau is not None:
-            return math.ceil(plateau.maximum / self.steps)
-        asked = self.epochs or (math.ceil(self.stage.steps / self.steps) if self.stage.steps else self.stage.epochs)
-        return max(1, asked - round(asked * self.stage.decay))
+        if (planned := self.planned) is not None:
+            return max(1, planned - round(planned * self.stage.decay))
+        assert self.stage.plateau is not None
+        return math.ceil(self.stage.plateau.maximum / self.steps)
 
     @property
     def total(self) -> int:
         """Epochs in all, as far as is known now."""
         constant = self.constant if self.settled is None else self.settled
-        if self.epochs is not None and constant == self.constant:
-            return self.epochs
+        if (planned := self.planned) is not None and constant == self.constant:
+            return planned
         return constant + round(constant * self._tail)
 
     @property
@@ -75,8 +82,8 @@ class Schedule:
             return
         done = epoch + 1
         if done >= self.constant:
-            asked = f"{self.epochs} epochs were asked for"
-            self._settle(done, asked if self.epochs else f"the longest training was reached after epoch {done}")
+            asked = f"{self.planned} epochs were {'asked for' if self.epochs else 'planned'}"
+            self._settle(done, asked if self.planned else f"the longest training was reached after epoch {done}")
         elif self.seconds is not None and elapsed * (1 + self._tail) >= self.seconds:
             self._settle(done, f"the budget of {self.seconds / 60:g} minutes was reached after epoch {done}")
         elif self.epochs is None and self._flat(done):
