@@ -82,6 +82,8 @@ class Stage:
     are there too, and `frozen` is still computed from the image without defect.
     `mixed` says that bfloat16 is right for this stage where the hardware has it; losses are fp32.
     `views` is how many views of an image are cached: view 0 is the image itself, the others are drawn by `view`.
+    `shown` tells from an image's number in the training list whether this stage is shown it, so that one stage can
+    learn from images that another has never seen; where that leaves a process without any, it is shown all.
     `measure` is asked once, when the stage is over, for figures on the held-out good images (with pairs where the stage
     has them): they go into the run's card and steer nothing.
     """
@@ -99,6 +101,7 @@ class Stage:
     pairs: AnomalySettings | None = None
     view: Callable[[Tensor, torch.Generator], Tensor] | None = None
     views: int = 1
+    shown: Callable[[int], bool] | None = None
     warmup: int = 0
     decay: float = 0.0
     drops: Drops | None = None

@@ -1,8 +1,15 @@
+from threading import Event
+
 import pytest
+import torch
 from tests.conftest import SMALL
 
+from untaught.anomalies.draw import Drawer
+from untaught.anomalies.settings import AnomalySettings
 from untaught.config import Settings
+from untaught.engine.features import FeatureCache
 from untaught.engine.intake import Intake
+from untaught.engine.shares import Share
 from untaught.engine.train import train
 from untaught.run import Run
 
@@ -28,3 +35,20 @@ def test_two_stages_that_want_the_same_rows_share_them(product, tmp_path, filled
     assert sorted(filled) == ["read held-out images", "teacher features (monitor)", "teacher features (train)"]
     assert set(Run(tmp_path / "run").card.training.epochs) == {"decouple", "segment"}
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_the_next_pairs_are_drawn_while_this_batch_is_in_use():
+    begun = [Event(), Event()]
+
+    class Drawing(Drawer):
+        def __call__(self, image, rng, others=()):
+            begun[int(image[0, 0, 0])].set()
+            return super().__call__(image, rng, others)
+
+    cache = FeatureCache(2, budget=1e9)
+    pixels = torch.stack([torch.full((3, 32, 32), number, dtype=torch.uint8) for number in range(2)])
+    cache.fill(lambda rows: {"image": pixels[list(rows)]}, lambda rows: None, lambda: True)
+    share = Share(cache, range(2), range(2), drawer=Drawing(AnomalySettings()), keys=("test",))
+    for batch in share.epoch(1, 0):
+        assert begun[1 - int(batch.index[0])].wait(timeout=20)
+        break

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -143,6 +143,8 @@ class Shares:
             self.close()
             self.made = (stage, *self._filled(stage, split))
         train, monitor = (replace(share, drawer=None, keys=()) for share in self.made[1:])
+        if stage.shown is not None:
+            train = only(train, stage.shown)
         if stage.pairs is not None:
             train.drawer = monitor.drawer = Drawer(stage.pairs)
             train.keys = monitor.keys = (self.settings.seed, stage.name, "pairs")
@@ -208,6 +210,16 @@ class Shares:
             return None
         inside = recipe.area.inside
         return torch.from_numpy(inside.copy()[None] if recipe.tiling is None else cut(inside, recipe.tiling))[:, None]
+
+
+def only(share: Share, shown: Callable[[int], bool]) -> Share:
+    """The images of a share that are shown; all where a process would be left without any."""
+    chosen = [position for position, number in enumerate(share.numbers) if shown(number)]
+    counts: list[int] = gather_object([len(chosen)])
+    if min(counts) == 0:
+        return share
+    rows, numbers = ([every[position] for position in chosen] for every in (share.rows, share.numbers))
+    return replace(share, rows=rows, numbers=numbers, largest=max(counts), smallest=min(counts))
 
 
 def rows_wanted(stage: Stage) -> tuple[object, ...]:
