@@ -1,0 +1,202 @@
+"""What each part of DMDD adds, with a defect's edge and its inside measured apart; writes docs/ablations/dmdd.md.
+
+    python benchmarks/dmdd.py --runs DIR --data FOLDER... [--seeds 0 1 2] [--only-table]
+
+Four detectors are compared, all `lite`, each with one setting for all products. The first three lack parts of the last:
+
+- trunk only: `reverse_distillation`, whose student is DMDD's trunk.
+- + normality: the trunk learns from pairs what belongs where a defect is; the map comes from normality alone.
+- + abnormality: the second branch too; the map is the raw sum of both. It is the next one's run without its head.
+- + segmentation head: `dmdd` as it is.
+
+The edge of a defect are the pixels of its mask that lie within 3 px of its border, at the mask's own resolution; its
+inside is the rest. Each is measured against the good pixels of all images: the probability that a pixel of it scores
+higher than a good one. AUROC of all defect pixels and AUPRO@0.3 stand beside. A product whose defects are all edge has
+no figure for the inside. A finished run is kept as JSON and not repeated, so the script can be stopped and started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from untaught.config import Settings, load_toml, merge, validate
+from untaught.data.base import Dataset
+from untaught.data.folder import open_dataset
+from untaught.engine.checkpoint import load_tensors
+from untaught.engine.predict import Detector, make_method, scorer
+from untaught.engine.provenance import machine
+from untaught.files import write_text
+from untaught.image import resize_map
+from untaught.metrics.accumulate import MaskedMap, pixel_metrics
+from untaught.metrics.auroc import auroc
+from untaught.records import Sample
+
+BAND = 3
+LIMIT = 0.3
+MOST_GOOD = 4_000_000
+ARMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "trunk only": ("reverse_distillation", {}),
+    "+ normality": ("dmdd", {"use_msn": False, "sets": "normal", "decouple": {"abnormality": 0.0}}),
+    "+ abnormality": ("dmdd", {"use_msn": False}),
+    "+ segmentation head": ("dmdd", {}),
+}
+SAME_RUN = {"+ abnormality": "+ segmentation head"}
+FIGURES = {
+    "image_auroc": "image",
+    "pixel_auroc": "pixel",
+    "aupro": "AUPRO",
+    "edge": "edge, pixel",
+    "inside": "inside, pixel",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--data", type=Path, nargs="*", default=[])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--only-table", action="store_true")
+    parser.add_argument("--out", type=Path, default=Path("docs/ablations/dmdd.md"))
+    args = parser.parse_args()
+    args.runs.mkdir(parents=True, exist_ok=True)
+    if not args.only_table:
+        for seed in args.seeds:
+            for data in args.data:
+                for arm in args.arms:
+                    measure(arm, data, seed, args.runs)
+    write_text(args.out, page([json.loads(path.read_text()) for path in sorted(args.runs.glob("*.json"))]))
+
+
+def measure(arm: str, data: Path, seed: int, runs: Path) -> None:
+    """Train and measure one detector on one product with one seed, unless that was done."""
+    done = runs / f"{slug(arm)}-{data.name}-{seed}.json"
+    if done.exists():
+        return
+    method, model = ARMS[arm]
+    out = runs / f"{slug(SAME_RUN.get(arm, arm))}-{data.name}-{seed}"
+    trained = ARMS[SAME_RUN.get(arm, arm)]
+    if not (out / "card.json").exists() or (out / "checkpoint").exists():
+        words = ["train", trained[0], "--data", data, "--seed", seed, "--out", out, "--resume"]
+        words += [word for pair in flat(trained[1]) for word in ("--set", pair)]
+        subprocess.run([sys.executable, "-m", "untaught", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    detector = Detector(out)
+    if arm in SAME_RUN:
+        settings = validate(Settings, merge(load_toml(out / "settings.toml"), {"model": model}))
+        smaller = make_method(settings, untrained=True)
+        state = load_tensors(out / "weights.safetensors")[0]
+        smaller.load_state_dict({name: state[name] for name in smaller.state_dict()})
+        detector.score = scorer(smaller.eval(), detector.device)
+    record = {"arm": arm, "method": method, "product": data.name, "seed": seed, "machine": machine()}
+    record |= {"figures": figures(detector, open_dataset(str(data)))}
+    write_text(done, json.dumps(record, indent=1))
+    print(
+        arm,
+        data.name,
+        seed,
+        {key: round(100 * (value or 0), 1) for key, value in record["figures"].items()},
+        flush=True,
+    )
+
+
+def figures(detector: Detector, dataset: Dataset) -> dict[str, float | None]:
+    """Image and pixel figures of the test split."""
+    tests = [sample for sample in dataset.samples if sample.split == "test"]
+    answers = list(detector.stream(dataset.source(sample) for sample in tests))
+    labels = [sample.defective for sample in tests]
+    maps = [masked(dataset, sample, answer.map, answer.size) for sample, answer in zip(tests, answers, strict=True)]
+    pixels = pixel_metrics(maps, (LIMIT,))
+    return {
+        "image_auroc": auroc([answer.score for answer in answers], labels),
+        "pixel_auroc": pixels.auroc,
+        "aupro": pixels.aupro[LIMIT],
+        **sides(maps),
+    }
+
+
+def masked(dataset: Dataset, sample: Sample, map_: NDArray[np.float32], size: tuple[int, int]) -> MaskedMap:
+    """A test image's map at its mask's resolution."""
+    mask = dataset.mask(sample) if sample.defective else None
+    size = size if mask is None else mask.shape[::-1]
+    return MaskedMap(sample.name, resize_map(map_, size), mask, sample.kind if sample.defective else None)
+
+
+def sides(maps: list[MaskedMap]) -> dict[str, float | None]:
+    """AUROC of the defects' edge and of their inside, each against the good pixels."""
+    good = [item.scores.ravel() if item.mask is None else item.scores[~item.mask] for item in maps]
+    thin = max(1, sum(map(len, good)) // MOST_GOOD)
+    rest = np.concatenate([values[::thin] for values in good])
+    found: dict[str, float | None] = {}
+    for name, part in (("edge", False), ("inside", True)):
+        values = np.concatenate(
+            [item.scores[item.mask & (inside(item.mask) == part)] for item in maps if item.mask is not None]
+        )
+        labels = np.arange(len(values) + len(rest)) < len(values)
+        found[name] = auroc(np.concatenate([values, rest]), labels) if len(values) else None
+    return found
+
+
+def inside(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a mask that are more than the band away from its border."""
+    picture = Image.fromarray(mask.astype(np.uint8) * 255)
+    return np.asarray(picture.filter(ImageFilter.MinFilter(2 * BAND + 1))) > 0
+
+
+def flat(settings: dict[str, Any], path: str = "model") -> Iterator[str]:
+    """Nested settings as words of `--set`."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{path}.{key}")
+        else:
+            yield f"{path}.{key}={json.dumps(value)}"
+
+
+def slug(arm: str) -> str:
+    """A file name."""
+    return arm.strip("+ ").replace(" ", "_")
+
+
+def page(records: list[dict[str, Any]]) -> str:
+    """The table: means over the seeds, a row for each detector and product, and the mean over products."""
+    products = sorted({record["product"] for record in records})
+    lines = ["# What each part of DMDD adds", "", *(__doc__ or "").split("\n\n", 2)[2].strip().splitlines(), ""]
+    seeds = sorted({record["seed"] for record in records})
+    lines += [f"Seeds: {', '.join(map(str, seeds))}. All figures in percent, means over the seeds measured.", ""]
+    for product in ["mean", *products]:
+        lines += [f"## {product if product != 'mean' else 'Mean of ' + ', '.join(products)}", ""]
+        lines += [f"| detector | {' | '.join(FIGURES.values())} | seeds |", "|---" * (len(FIGURES) + 2) + "|"]
+        for arm in ARMS:
+            own = [record for record in records if record["arm"] == arm]
+            there = {record["product"] for record in own}
+            if product == "mean" and there != set(products):
+                continue
+            chosen = [
+                [r for r in own if r["product"] == name] for name in (products if product == "mean" else [product])
+            ]
+            if not all(chosen):
+                continue
+            cells = [shown([[r["figures"][key] for r in runs] for runs in chosen]) for key in FIGURES]
+            lines.append(f"| {arm} | {' | '.join(cells)} | {min(map(len, chosen))} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def shown(products: list[list[float | None]]) -> str:
+    """The mean over products of the mean over seeds; products without a figure are left out."""
+    means = [statistics.mean(values) for runs in products if (values := [value for value in runs if value is not None])]
+    return f"{100 * statistics.mean(means):.1f}" if means else "-"
+
+
+if __name__ == "__main__":
+    main()
