@@ -90,7 +90,7 @@ def test_shapes_at_full_size(size):
         target = method.teacher(image)
         for levels in method.student(target):
             assert [level.shape for level in levels] == [level.shape for level in target]
-        maps = method.perceived(*method.distances(target))
+        maps = method.perceived(*method.distances(target), target)
         assert maps.shape == (1, 6, size // 4, size // 4)
         assert method.head(maps).shape == (1, 1, size // 4, size // 4)
 

@@ -29,9 +29,12 @@ Preset `paper`
     distances, Gaussian of 4 px, maximum.
 
 Preset `lite`
-    For two cores. Teacher, levels, standardisation, trunk and raw map of `reverse_distillation`'s `lite`; branches end
-    without ReLU; all six kinds of drawn defects; Muon, 300 steps of 8 pairs; a head of 32 channels on a grid of 8 px,
-    Adam, 0.003, 200 steps of 8 pairs.
+    For two cores. Teacher EfficientNet-Lite0, levels of stride 8 and 16, features standardised; the slim trunk of
+    `reverse_distillation`; branches end without ReLU; all six kinds of drawn defects. NGM over positions; Muon, 200
+    steps of 8 pairs. Raw map: both distances times the energy of the features, the coarser level at a quarter of its
+    weight, Gaussian of 4 px. The head, 32 channels on a grid of 8 px, sees the energy too, and learns from one image in
+    five that the student has never seen; Adam, 0.003, 150 steps. Map: the raw map's logarithm plus a quarter of the
+    head's logits, both in deviations over good images; score likewise.
 
 Deviations of `paper` from the paper, and why
     - What the abstract leaves open is a design of ours, see above; the paper's figures are not promised.
@@ -42,12 +45,18 @@ Deviations of `paper` from the paper, and why
     - A tenth to a quarter of the good images is held out for thresholds. Nothing of the test set is seen.
 
 Deviations of `lite` from `paper`, and why
-    - Those of `reverse_distillation`'s `lite` from its `paper`, for the same reasons.
-    - Standardised features have signs, so the branches must be able to give them.
+    - Teacher, standardised features, slim trunk and Muon as in `reverse_distillation`, for the same reasons. Such
+      features have signs, so the branches must be able to give them.
+    - Distances are multiplied by the features' energy: on fine textures, which no student restores, it tells more than
+      the angle.
+    - The student restores images it has learned from better than new ones. A head that saw the former alone took good
+      texture for defects; hence its own images.
+    - Drawn defects are not real ones. The head's word counts for a part of the map only, and it never is the map alone.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -60,18 +69,19 @@ from untaught.anomalies.settings import PAPER as PAPER_ANOMALIES
 from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
 from untaught.losses.decouple import guidance, inverse_mimicking, regions, segmentation
-from untaught.maps.distance import cosine_distance
+from untaught.maps.distance import cosine_distance, energy
 from untaught.maps.fuse import upsample
 from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings
-from untaught.maps.score import top_mean
+from untaught.maps.score import contrast, top_mean
 from untaught.method import Drops, Method, MethodConfig, Reduce, Stage
 from untaught.nn.backbones import Teacher
 from untaught.nn.decouple import DecoupledStudent
 from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.segmentation import SegmentationHead
-from untaught.nn.standard import Standards
+from untaught.nn.standard import ChannelStandard, Standards, moments
 from untaught.nn.students import SlimStudent, StudentSettings, check_levels, make_student
 
+LEAST = 1e-4
 Levels = list[Float[Tensor, "b _ _ _"]]
 
 
@@ -87,7 +97,7 @@ class DecoupleConfig(OptimizerSettings):
     reduction: Literal["regions", "mean"] = Field(
         default="regions", description="abnormality: average defects and the rest apart, or all positions"
     )
-    steps: int = Field(default=300, ge=1, description="rounded up to whole epochs")
+    steps: int = Field(default=200, ge=1, description="rounded up to whole epochs")
     batch_size: int = Field(default=8, ge=1, description="pairs")
     warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
     decay: float = Field(default=0.3, ge=0, lt=1, description="last share, in which the learning rate falls to zero")
@@ -97,23 +107,54 @@ class DecoupleConfig(OptimizerSettings):
 class SegmentConfig(OptimizerSettings):
     """The segmentation head and how it is trained."""
 
+    optimizer: Literal["adam", "muon", "sgd"] = "adam"
     width: int = Field(default=32, ge=8, multiple_of=8, description="channels inside")
     dilations: tuple[int, ...] = Field(default=(1, 6, 12), min_length=1, description="reaches of the scale attention")
     stride: int = Field(default=8, ge=1, description="pixels of the input per position of its grid")
     gamma: float = Field(default=4.0, ge=0, description="focus of its loss on positions it gets wrong")
-    steps: int = Field(default=200, ge=1, description="rounded up to whole epochs")
+    steps: int = Field(default=150, ge=1, description="rounded up to whole epochs")
     batch_size: int = Field(default=8, ge=1, description="pairs")
     decay: float = Field(default=0.3, ge=0, lt=1, description="last share, in which the learning rate falls to zero")
-    top: float = Field(default=0.0015, ge=0, le=1, description="score: mean of its highest share")
+    energy: bool = Field(default=True, description="show it the energy of the teacher's features too")
+    unseen: int = Field(
+        default=5, ge=0, description="one in so many images is kept for it and not shown to the student; 0: none"
+    )
+    weight: float = Field(
+        default=0.25,
+        ge=0,
+        description="of its logits beside the raw map's logarithm, both in deviations over good images; 0: the map is "
+        "its probability alone",
+    )
+    top: float = Field(default=0.01, gt=0, le=1, description="score: mean of the highest share of what it gives")
+
+
+class RawSettings(MapSettings):
+    """From distances to the raw map."""
+
+    energy: float = Field(
+        default=1.0, ge=0, le=2, description="power of the features' energy each distance is multiplied by; 0: none"
+    )
+    weights: tuple[float, ...] = Field(
+        default=(1.0, 0.25), description="of the levels in their sum; none: all the same"
+    )
+    sigma: float = Field(default=4.0, ge=0, description="Gaussian smoothing of the map in pixels of the input; 0: none")
+
+
+class TrunkSettings(StudentSettings):
+    """The trunk's build."""
+
+    widths: tuple[int, ...] = Field(
+        default=(48, 96), description="slim: channels at each size, down to the embedding's"
+    )
 
 
 class DmddConfig(MethodConfig):
     """Settings of DMDD."""
 
-    image_size: int = Field(default=512, ge=32, le=4096, description="side of the square input in pixels")
-    levels: tuple[int, ...] = Field(default=(16, 32), min_length=1, description="strides of the levels, finest first")
+    image_size: int = Field(default=256, ge=32, le=4096, description="side of the square input in pixels")
+    levels: tuple[int, ...] = Field(default=(8, 16), min_length=1, description="strides of the levels, finest first")
     standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
-    student: StudentSettings = StudentSettings()
+    student: TrunkSettings = TrunkSettings()
     branch_kernel: Literal[1, 3] = Field(default=1, description="side of the branches' convolutions")
     final_relu: bool = Field(
         default=False, description="branches end with a ReLU: for features that are never negative"
@@ -121,8 +162,9 @@ class DmddConfig(MethodConfig):
     use_msn: bool = Field(default=True, description="train the segmentation head; without it the map is the raw sum")
     anomalies: AnomalySettings = AnomalySettings()
     decouple: DecoupleConfig = DecoupleConfig()
-    segment: SegmentConfig = SegmentConfig(optimizer="adam", learning_rate=3e-3)
-    map: MapSettings = Field(default=MapSettings(), description="the raw map")
+    segment: SegmentConfig = SegmentConfig()
+    sets: Literal["both", "normal", "abnormal"] = Field(default="both", description="distances summed in the raw map")
+    map: RawSettings = RawSettings()
 
 
 PAPER: Mapping[str, Any] = {
@@ -136,7 +178,8 @@ PAPER: Mapping[str, Any] = {
     },
     "segment": {
         "width": 64, "dilations": (1, 6, 12), "stride": 4, "gamma": 4.0, "optimizer": "adam", "learning_rate": 1e-3,
-        "betas": (0.9, 0.999), "steps": 2000, "batch_size": 16, "decay": 0.0, "top": 0.0015,
+        "betas": (0.9, 0.999), "steps": 2000, "batch_size": 16, "decay": 0.0, "energy": False,
+        "unseen": 0, "weight": 0.0, "top": 0.0015,
     },
     "map": PAPER_MAP,
 }  # fmt: skip
@@ -171,8 +214,14 @@ class Dmdd(Method):
         self.reduction = self.raw.reduction
         if config.use_msn:
             segment = config.segment
-            self.head = SegmentationHead(2 * len(channels), segment.width, segment.dilations)
-            self.reduction = f"mean of the highest {segment.top * 100:g} % of the anomaly map"
+            maps = (3 if segment.energy else 2) * len(channels)
+            self.head = SegmentationHead(maps, segment.width, segment.dilations)
+            share = f"mean of the highest {segment.top * 100:g} %"
+            if segment.weight == 0:
+                self.reduction = f"{share} of the anomaly map"
+            else:
+                self.scale = ChannelStandard(2, limit=math.inf)
+                self.reduction = f"{self.reduction}; plus {share} of the head's logits minus their mean"
 
     def stages(self) -> list[Stage]:
         """Trunk and branches first; then the head, on maps that have settled."""
@@ -183,7 +232,7 @@ class Dmdd(Method):
             name="decouple", parameters=list(self.student.parameters()), loss=self.decouple_loss,
             optimizer=self.optimizer, steps=decouple.steps, batch_size=decouple.batch_size, frozen=self.frozen,
             half=mixed, pairs=self.config.anomalies, warmup=decouple.warmup, decay=decouple.decay, drops=drops,
-            mixed=mixed,
+            mixed=mixed, shown=self.for_student if segment.unseen and self.config.use_msn else None,
         )  # fmt: skip
         if not self.config.use_msn:
             return [first]
@@ -193,8 +242,17 @@ class Dmdd(Method):
                 name="segment", parameters=list(self.head.parameters()), loss=self.segment_loss,
                 optimizer=segment.build, steps=segment.steps, batch_size=segment.batch_size, frozen=self.frozen,
                 half=mixed, pairs=self.config.anomalies, decay=segment.decay, mixed=mixed,
+                shown=self.for_head if segment.unseen else None,
             ),
         ]  # fmt: skip
+
+    def for_head(self, number: int) -> bool:
+        """Whether a training image is kept for the head, to show it distances as they are on images never seen."""
+        return number % self.config.segment.unseen == 0
+
+    def for_student(self, number: int) -> bool:
+        """Whether the student learns from a training image."""
+        return not self.for_head(number)
 
     def optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of trunk and branches."""
@@ -241,9 +299,8 @@ class Dmdd(Method):
         assert batch.mask is not None
         self.student.eval()
         with torch.no_grad():
-            clean, bad = self.pairs(batch)
-            both = [torch.cat(level) for level in zip(clean, bad, strict=True)]
-            maps = self.perceived(*self.distances(both))
+            both = [torch.cat(level) for level in zip(*self.pairs(batch), strict=True)]
+            maps = self.perceived(*self.distances(both), both)
         logits = self.head(maps)[:, 0]
         _, defect = regions(batch.mask, size_of(logits))
         wanted = torch.cat([torch.zeros_like(defect), defect])
@@ -257,24 +314,58 @@ class Dmdd(Method):
             [cosine_distance(*pair) for pair in zip(target, abnormal, strict=True)],
         )
 
-    def perceived(self, normal: Sequence[Tensor], abnormal: Sequence[Tensor]) -> Float[Tensor, "b m h w"]:
-        """All distances on the head's grid: normality's levels, then abnormality's."""
-        finest = normal[0].shape[-2:]
+    def perceived(
+        self, normal: Sequence[Tensor], abnormal: Sequence[Tensor], target: Sequence[Tensor]
+    ) -> Float[Tensor, "b m h w"]:
+        """What the head sees on its grid: normality's distances by level, then abnormality's, then the energy."""
+        maps = [*normal, *abnormal]
+        if self.config.segment.energy:
+            maps += [energy(level).log1p() for level in target]
         factor = self.config.levels[0] / self.config.segment.stride
-        size = (round(finest[0] * factor), round(finest[1] * factor))
-        return torch.stack([upsample(map_, size, align_corners=False) for map_ in (*normal, *abnormal)], dim=1)
+        height, width = size_of(normal[0])
+        size = (round(height * factor), round(width * factor))
+        return torch.stack([upsample(map_, size, align_corners=False) for map_ in maps], dim=1)
+
+    def maps(
+        self, target: Sequence[Tensor], size: tuple[int, int]
+    ) -> tuple[Float[Tensor, "b m h w"], Float[Tensor, "b m"]]:
+        """Raw map and, where there is a head, its logits, at `size`; and the score of each."""
+        normal, abnormal = self.distances(target)
+        sets = {"normal": [normal], "abnormal": [abnormal]}.get(self.config.sets, [normal, abnormal])
+        summed = [torch.stack(level).sum(dim=0) for level in zip(*sets, strict=True)]
+        raw, score = self.raw(summed, target, size)
+        if not self.config.use_msn:
+            return raw[:, None], score[:, None]
+        logits = self.head(self.perceived(normal, abnormal, target))[:, 0].float()
+        large = upsample(logits, size, align_corners=False)
+        return torch.stack([raw.clamp_min(LEAST).log(), large], dim=1), torch.stack(
+            [score, contrast(logits, self.config.segment.top)], dim=1
+        )
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
-        target = self.standards(self.teacher(image))
-        normal, abnormal = self.distances(target)
-        size = size_of(image)
+        segment = self.config.segment
+        maps, scores = self.maps(self.standards(self.teacher(image)), size_of(image))
         if not self.config.use_msn:
-            both = [one + other for one, other in zip(normal, abnormal, strict=True)]
-            raw, score = self.raw(both, target, size)
-            return raw, score
-        map_ = upsample(self.head(self.perceived(normal, abnormal))[:, 0].sigmoid(), size, align_corners=False)
-        return map_, top_mean(map_, self.config.segment.top)
+            return maps[:, 0], scores[:, 0]
+        if segment.weight == 0:
+            map_ = maps[:, 1].sigmoid()
+            return map_, top_mean(map_, segment.top)
+        raw, logits = self.scale(maps).unbind(dim=1)
+        scores = scores / self.scale.deviation
+        return raw + segment.weight * logits, scores[:, 0] + segment.weight * scores[:, 1]
+
+    @torch.no_grad()
+    def settle(self, batches: Iterable[Batch], reduce: Reduce) -> None:
+        """Mean and deviation of raw map and logits over good images: the scale on which they are added."""
+        if not self.config.use_msn or self.config.segment.weight == 0:
+            return
+        total = torch.zeros(3, 2, dtype=torch.float64)
+        for batch in batches:
+            target = self.standards([batch.frozen[str(stride)] for stride in self.config.levels])
+            side = self.config.image_size
+            total += moments(self.maps(target, (side, side))[0]).cpu()
+        self.scale.take(reduce(total.to(self.scale.mean.device)))
 
     def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
         """Mean and deviation of each channel of the teacher over the training images, before the first stage."""
