@@ -260,6 +260,8 @@ def effort(ours: Records) -> list[str]:
 
 def behind(ours: Records, theirs: Records) -> list[str]:
     """Where a peer is ahead of the method to try first, in words, with the best of all our methods beside it."""
+    if not any(theirs.values()):
+        return ["No peer was measured."]
     lines = []
     for product, found in ours.items():
         for key, title in FIGURES.items():

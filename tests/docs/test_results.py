@@ -53,7 +53,9 @@ def test_the_mean_of_the_papers_needs_all_of_them():
         "pa_1": {"a": [record("a", "pa_1", 0, 0.9)], "b": [record("b", "pa_1", 0, 0.9)]},
         "pa_2": {"a": [record("a", "pa_2", 0, 0.8)]},
     }
-    assert "| mean of 2 papers | | 85.0 | not measured |" in results.page(ours, {})
+    text = results.page(ours, {})
+    assert "| mean of 2 papers | | 85.0 | not measured |" in text
+    assert "No peer was measured." in text
 
 
 def test_finished_runs_are_not_repeated(tmp_path, monkeypatch):
