@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-BOX_WIDTH, LINE, GAP_X, GAP_Y, EDGE = 132, 17, 58, 34, 12
+BOX_WIDTH, LINE, GAP_X, GAP_Y, EDGE = 148, 17, 58, 34, 12
 BOX_HEIGHT = 3 * LINE + 8
 INK, GROUND = "#1b2430", "#ffffff"
 KINDS = {  # fill, stroke, dashes, what the legend says
