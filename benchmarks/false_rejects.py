@@ -1,7 +1,8 @@
 """Wanted against measured false-reject rates over many splits of good test images, with binomial bands.
 
 Takes evaluated runs. For each, the scores of the good images the run was not trained on (its calibration scores and
-the test split's) are pooled and split many times at random: one part sets the threshold, the other counts rejects.
+the test split's) are pooled and split many times at random: one part sets the threshold, the other counts rejects. Of a
+run on several products this is done for each product and for all together.
 A second table leaves the split as it was made (thresholds from held-out training images, rejects among the test
 images): there the two come from different recordings, and what differs is the data's own shift.
 
@@ -22,13 +23,17 @@ from untaught.run import Run
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
-def scores_of(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of the calibration images and of the good test images."""
+def scores_of(run: Run) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Scores of the calibration images and of the good test images: of all, and of each product."""
     evaluation = run.evaluation()
     if evaluation is None:
         raise SystemExit(f"{run.folder} has no evaluation: run `untaught evaluate` first")
-    good = [row["score"] for row in evaluation["rows"] if row["kind"] == "good"]
-    return np.array(run.card.calibration.scores), np.array(good)
+    good = [(row["score"], row.get("product", "")) for row in evaluation["rows"] if row["kind"] == "good"]
+    every = np.array([score for score, _ in good])
+    found = {"": (np.array(run.card.calibration.scores), every)}
+    for name, known in run.card.products.items():
+        found[name] = (np.array(known.scores), np.array([score for score, product in good if product == name]))
+    return found
 
 
 def resample(
@@ -54,13 +59,14 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | --- |")
     for folder in args.runs:
         run = Run(folder)
-        held, good = scores_of(run)
-        for rate in RATES:
-            promised, mean, _ = resample(np.concatenate([held, good]), len(held), rate, args.splits, rng)
-            rejects = int(np.sum(good > conformal_threshold(held, rate).value))
-            low, high = wilson(rejects, len(good))
-            seen = f"{rejects}/{len(good)} = {rejects / len(good):.3f} | {low:.3f} - {high:.3f}"
-            print(f"| {run.card.name} {run.card.seed} | {rate:.2f} | {promised:.3f} | {mean:.3f} | {seen} |")
+        for product, (held, good) in scores_of(run).items():
+            name = f"{run.card.name} {run.card.seed}" + (f", {product}" if product else "")
+            for rate in RATES if len(good) else ():
+                promised, mean, _ = resample(np.concatenate([held, good]), len(held), rate, args.splits, rng)
+                rejects = int(np.sum(good > conformal_threshold(held, rate).value))
+                low, high = wilson(rejects, len(good))
+                seen = f"{rejects}/{len(good)} = {rejects / len(good):.3f} | {low:.3f} - {high:.3f}"
+                print(f"| {name} | {rate:.2f} | {promised:.3f} | {mean:.3f} | {seen} |")
 
 
 if __name__ == "__main__":

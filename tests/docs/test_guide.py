@@ -40,6 +40,8 @@ def workshop(tmp_path_factory):
         save(folder / "PARTS" / sample.kind / name, image)
         if sample.defective:
             save(folder / "PARTS" / "masks" / sample.kind / name, mask)
+    for seed, name in enumerate(("cap", "ring"), start=5):
+        Toy(seed=seed, train=8, test_good=1, test_bad=5, size=64).write(folder / "LINE" / name)
     for sample in today.samples[:9]:
         save(folder / "TODAY" / Path(sample.name).name, today.draw(sample)[0])
         save(folder / "PHOTOS" / "album" / Path(sample.name).name, today.draw(sample)[0])
