@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from untaught.errors import RunError
-from untaught.report.facts import differing, read_settings, run_facts, training_facts
+from untaught.image import Area, Recipe, Tiling
+from untaught.report.facts import _input, differing, read_settings, run_facts, training_facts
 
 
 def test_settings_are_dotted(make_run):
@@ -47,3 +49,14 @@ def test_what_a_stage_measured_of_itself_is_shown(make_run):
     card.training.measured["amplify"] = {"gate AUROC": 0.98765, "gate on good images": 0.0123}
     shown = dict(training_facts(card))["Stage amplify, held out"]
     assert shown == "gate AUROC 0.988, gate on good images 0.0123"
+
+
+def test_what_is_looked_at_is_told():
+    inside = np.zeros((96, 128), np.bool_)
+    inside[:, :64] = True
+    recipe = Recipe(height=96, width=128, tiling=Tiling(side=64, overlap=16), area=Area.of(inside, (1, 2, 3)))
+    told = dict(_input(recipe))
+    assert told["Picture"] == "128 × 96 px"
+    assert told["Tiles"] == "6 of 64 × 64 px, 16 px shared at least"
+    assert told["Looked at"].startswith("50.0")
+    assert list(dict(_input(Recipe(height=64)))) == ["Picture"]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from untaught.errors import RunError
-from untaught.report.words import NONE, duration, plural
+from untaught.image import Recipe
+from untaught.report.words import NONE, duration, percent, plural
 from untaught.run import Card, FileRecord, Run, WeightsRecord
 
 
@@ -32,6 +33,7 @@ def run_facts(run: Run) -> list[Facts]:
     return [
         Facts("Settings", read_settings(run.folder)),
         Facts("Data", _data(card)),
+        Facts("Input", _input(card.recipe)),
         Facts("Backbone", _weights(card.backbone)),
         Facts("Weights of this run", _weights(card.weights)),
         Facts("Software", sorted(card.versions.items())),
@@ -99,6 +101,17 @@ def _data(card: Card) -> list[tuple[str, str]]:
     facts = [("Source", data.spec), ("Layout", data.layout)]
     facts += [(name, f"{plural(len(files), 'image')}{_digest(files)}") for name, files in lists]
     return [*facts, ("Quarantined", ", ".join(data.quarantined) or "none")]
+
+
+def _input(recipe: Recipe) -> list[tuple[str, str]]:
+    facts = [("Picture", f"{recipe.width} × {recipe.height} px")]
+    if recipe.tiling is not None:
+        side = recipe.tiling.side
+        facts.append(("Tiles", f"{recipe.tiles} of {side} × {side} px, {recipe.tiling.overlap} px shared at least"))
+    if recipe.area is not None:
+        share = float(recipe.area.inside.mean())
+        facts.append(("Looked at", f"{percent(share)} of the picture (mask {recipe.area.sha256[:16]})"))
+    return facts
 
 
 def _digest(files: Sequence[FileRecord]) -> str:
