@@ -162,18 +162,25 @@ def test_the_window_is_a_tile_at_least_and_stays_in_the_picture():
 
 
 @pytest.mark.parametrize(
-    ("tile", "size", "expected"),
+    ("tile", "size", "picture", "cut"),
     [
-        ("auto", (640, 480), None),
-        ("auto", (1000, 800), Tiling(side=512, overlap=32)),
-        ("auto", (1000, 300), None),
-        (256, (512, 512), Tiling(side=256, overlap=32)),
-        (64, (64, 64), Tiling(side=64, overlap=32)),
+        ("auto", (640, 480), (512, 512), False),
+        ("auto", (1000, 800), (1000, 800), True),
+        ("auto", (1000, 256), (2000, 512), True),
+        ("auto", (6000, 100), (512, 512), False),
+        (256, (512, 512), (512, 512), True),
+        (64, (64, 64), (64, 64), True),
     ],
 )
-def test_the_plan(tile, size, expected):
-    asked = settings("toy", tile=tile, overlap=32)
-    assert plan(asked, 512 if tile == "auto" else tile, size) == expected
+def test_the_plan(tile, size, picture, cut):
+    side = 512 if tile == "auto" else tile
+    tiling = Tiling(side=side, overlap=32) if cut else None
+    assert plan(settings("toy", tile=tile, overlap=32), side, size) == (picture, tiling)
+
+
+def test_tiles_that_share_more_than_half_are_refused():
+    with pytest.raises(ConfigError, match="at most half"):
+        plan(settings("toy", tile=64, overlap=33), 64, (100, 100))
 
 
 def test_the_usual_size_is_the_median():

@@ -20,6 +20,7 @@ from untaught.method import Method, Stage
 from untaught.records import Sample
 
 ENOUGH = 1.25  # up to this many times the model's input, `auto` does not cut
+LONGEST = 8192  # pixels of the longer side of a picture
 WHOLE = 0.9  # a region that fills this share of the picture in both directions is not enlarged
 LARGEST = 1536  # pixels that a picture is enlarged to, for the sake of its map's memory
 COLOURED = 16  # images whose mean colour fills what is not looked at
@@ -42,9 +43,9 @@ def frame(settings: Settings, method: Method, dataset: Dataset, samples: Sequenc
     if settings.tile is None and settings.roi is None and settings.ignore is None:
         return recipe_of(settings, method, (side, side))
     native = native_sizes(dataset, samples, limits_of(settings))
-    size = usual(native)
-    tiling = plan(settings, side, size) if settings.tile is not None else None
-    size = size if tiling else (side, side)
+    size, tiling = (side, side), None
+    if settings.tile is not None:
+        size, tiling = plan(settings, side, usual(native))
     only = next(iter(native)) if len(native) == 1 else None
     inside = inspected(settings.roi, settings.ignore, size, only)
     if inside is not None and tiling is None and (larger := enlarged(inside, side)) != size:
@@ -91,21 +92,31 @@ def window(inside: Mask, side: int) -> tuple[int, int, int, int]:
     return starts[0], starts[1], stops[0], stops[1]
 
 
-def plan(settings: Settings, side: int, size: Size) -> Tiling | None:
-    """The tiling of pictures of `size` (width, height); None where `auto` finds them small enough to be shown whole.
+def plan(settings: Settings, side: int, size: Size) -> tuple[Size, Tiling | None]:
+    """Width and height of the picture that images of `size` become, and its tiling.
+
+    `auto` shows images whole that are hardly larger than the method's input, and enlarges a strip that is narrower.
 
     Raises:
-        ConfigError: the pictures are smaller than a tile that was asked for.
+        ConfigError: the images are smaller than a tile that was asked for, or tiles would share more than half.
     """
-    if settings.tile == "auto" and (max(size) <= ENOUGH * side or min(size) < side):
-        return None
-    if min(size) < side:
+    if settings.overlap > side // 2:
+        raise ConfigError(
+            f"tiles of {side} px that share {settings.overlap} px", "at most half of a tile", f"--overlap {side // 8}"
+        )
+    tiling = Tiling(side=side, overlap=settings.overlap)
+    if min(size) >= side and (settings.tile != "auto" or max(size) > ENOUGH * side):
+        return size, tiling
+    if settings.tile != "auto":
         raise ConfigError(
             f"tiles of {side} px, while the images have {size[0]} x {size[1]} px",
             "images at least as large as a tile",
             f"--tile {min(size) // 32 * 32 or 32} or less, or train without --tile",
         )
-    return Tiling(side=side, overlap=min(settings.overlap, side // 2))
+    width, height = (round(length * max(1.0, side / min(size))) for length in size)
+    if max(size) <= ENOUGH * side or max(width, height) > LONGEST:
+        return (side, side), None
+    return (width, height), tiling
 
 
 def native_sizes(dataset: Dataset, samples: Sequence[Sample], limits: Limits) -> Counter[Size]:
