@@ -34,6 +34,9 @@ class MethodConfig(Frozen):
     backbone: str = Field(default="tf_efficientnet_lite0", description="any timm model that gives feature maps")
     weights: Path | None = Field(default=None, description="local safetensors file of the backbone's weights")
     image_size: int = Field(default=256, ge=32, le=4096, description="side of the square input in pixels")
+    sizes: tuple[int, ...] = Field(
+        default=(), description="sides to choose from by the images' own size where none is asked for; none: image_size"
+    )
 
 
 @dataclass(frozen=True, slots=True)

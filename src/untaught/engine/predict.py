@@ -17,7 +17,7 @@ from untaught.engine.checkpoint import load_tensors
 from untaught.engine.provenance import file_hash
 from untaught.errors import ConfigError, RunError
 from untaught.inspector import Inputs, Inspector, Scorer
-from untaught.method import Method
+from untaught.method import Method, MethodConfig
 from untaught.registry import method_class
 from untaught.run import Run
 
@@ -102,10 +102,20 @@ def make_method(settings: Settings, *, untrained: bool = False) -> Method:
         WeightsError: the backbone's weights cannot be had.
     """
     kind = method_class(settings.method)
+    return cast("Method", kind(configuration(settings), untrained=untrained))
+
+
+def configuration(settings: Settings) -> MethodConfig:
+    """The method's own settings.
+
+    Raises:
+        ConfigError: no such method or preset, an unknown key or a wrong value; tiles and an image size do not agree.
+    """
     side = settings.tile if isinstance(settings.tile, int) else settings.image_size
     if side and settings.image_size not in (None, side):
         raise ConfigError(
             f"tiles of {side} px and an image size of {settings.image_size}", "one of them", "leave out --image-size"
         )
     size = {"image_size": side} if side else {}
-    return cast("Method", kind(kind.configure(settings.preset, **{**settings.model, **size}), untrained=untrained))
+    kind = method_class(settings.method)
+    return cast("MethodConfig", kind.configure(settings.preset, **{**settings.model, **size}))

@@ -32,6 +32,7 @@ from untaught.engine.provenance import make_card
 from untaught.engine.schedule import Schedule
 from untaught.engine.seed import seed_all
 from untaught.engine.shares import Share, Shares
+from untaught.engine.size import sized, taken_up
 from untaught.engine.tensors import to_arrays
 from untaught.errors import DataError, RunError
 from untaught.files import make_folder, write_text
@@ -62,6 +63,7 @@ def train(settings: Settings, out: Path | str, *, resume: bool = False, report: 
     Raises:
         UntaughtError: the data, the settings or the folder do not allow it; nothing is left half-written.
     """
+    settings = taken_up(settings, Path(out)) if resume else settings
     if not finished(settings, Path(out), resume):
         Training(settings, Path(out), resume, report).execute()
     return Run(out)
@@ -159,6 +161,7 @@ class Training:
         self.split: dict[str, list[Sample]] = {
             part: [good[name] for name in getattr(names, part)] for part in GoodSplit._fields
         }
+        self.settings = sized(self.settings, self.dataset, self.split["train"])
         seed_all(self.settings.seed, "method")
         self.method: Method = make_method(self.settings).to(self.accelerator.device)
         self.method.to(memory_format=torch.channels_last)

@@ -41,18 +41,20 @@ class Picture:
     peak: int | None = None
 
 
-def probe(path: str | Path, limits: Limits = NO_LIMITS_GIVEN) -> Header:
-    """Read only the header of a file.
+def probe(source: Source, limits: Limits = NO_LIMITS_GIVEN) -> Header:
+    """Read only the header of a file; what is in memory already is decoded.
 
     Raises:
         ImageError: The file is missing, of another format, too large or has several frames.
     """
-    check_file(Path(path), limits)
+    if not isinstance(source, str | Path):
+        return verify(source, limits)
+    check_file(Path(source), limits)
     try:
-        with Path(path).open("rb") as file:
-            return header_of(open_file(file, str(path), limits))
+        with Path(source).open("rb") as file:
+            return header_of(open_file(file, str(source), limits))
     except OSError as error:
-        raise unreadable(str(path), error) from error
+        raise unreadable(str(source), error) from error
 
 
 def load(source: Source, limits: Limits = NO_LIMITS_GIVEN) -> Picture:
