@@ -29,9 +29,9 @@ def opened(path):
 
 
 @pytest.mark.parametrize(
-    ("side", "size"), [(40, 256), (128, 256), (320, 256), (321, 384), (480, 384), (481, 512), (1024, 512), (9000, 512)]
+    ("side", "size"), [(40, 256), (128, 256), (341, 256), (342, 384), (512, 384), (513, 512), (1024, 512), (9000, 512)]
 )
-def test_the_smallest_size_that_keeps_four_fifths(side, size):
+def test_the_smallest_size_that_keeps_three_quarters(side, size):
     assert fitting_size(side, SIZES) == size
 
 
