@@ -27,7 +27,7 @@ def train(method, image, steps, stop=0.0):
     optimizer = stage.optimizer(stage.parameters)
     method.train()
     for _ in range(steps):
-        loss = stage.loss(batch)["cosine"]
+        loss = next(iter(stage.loss(batch).values()))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -22,17 +22,15 @@ class MapSettings(Frozen):
     """From distances to map and score. Defaults are those of the `lite` presets."""
 
     energy: float = Field(
-        default=0.5, ge=0, le=2, description="power of the features' energy each distance is multiplied by; 0: none"
+        default=0.0, ge=0, le=2, description="power of the features' energy each distance is multiplied by; 0: none"
     )
     form: Literal["sum", "product"] = Field(default="sum", description="how the levels become one map")
-    weights: tuple[float, ...] = Field(
-        default=(1.0, 0.25), description="of the levels in their sum; none: all the same"
-    )
+    weights: tuple[float, ...] = Field(default=(), description="of the levels in their sum; none: all the same")
     align_corners: bool = Field(default=False, description="how levels are upsampled")
     stride: int = Field(
         default=4, ge=1, description="pixels of the input per position where levels are summed and smoothed"
     )
-    sigma: float = Field(default=8.0, ge=0, description="Gaussian smoothing of the map in pixels of the input; 0: none")
+    sigma: float = Field(default=6.0, ge=0, description="Gaussian smoothing of the map in pixels of the input; 0: none")
     top: float = Field(
         default=0.01,
         ge=0,

@@ -167,6 +167,11 @@ class DmddConfig(MethodConfig):
     map: RawSettings = RawSettings()
 
 
+LITE: Mapping[str, Any] = {
+    "student": {"widths": (96, 192)},
+    "map": {"energy": 0.5, "weights": (1.0, 0.25), "sigma": 8.0},
+}
+
 PAPER: Mapping[str, Any] = {
     "backbone": "wide_resnet50_2.tv_in1k", "image_size": 256, "levels": (4, 8, 16), "standardise": False,
     "student": {"form": "mirrored"}, "branch_kernel": 1, "final_relu": True, "use_msn": True,
@@ -198,7 +203,7 @@ class Dmdd(Method):
     """
 
     Config: ClassVar[type[MethodConfig]] = DmddConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}, "paper": PAPER}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": LITE, "paper": PAPER}
     config: DmddConfig
 
     def __init__(self, config: DmddConfig, *, untrained: bool = False) -> None:

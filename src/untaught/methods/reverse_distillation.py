@@ -73,7 +73,8 @@ from torch import Tensor, nn
 
 from untaught.batch import Batch
 from untaught.losses.cosine import cosine_losses
-from untaught.maps.distance import cosine_distance
+from untaught.losses.squared import squared_losses
+from untaught.maps.distance import cosine_distance, squared_distance
 from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings
 from untaught.method import Method, MethodConfig, Plateau, Reduce, Stage
 from untaught.nn.backbones import Teacher
@@ -85,8 +86,9 @@ from untaught.nn.students import SlimStudent, StudentSettings, check_levels, mak
 class TrainingConfig(OptimizerSettings):
     """How the student is trained."""
 
-    loss: Literal["global", "regional"] = Field(
-        default="regional", description="a level as one vector, or each position"
+    loss: Literal["global", "regional", "squared"] = Field(
+        default="squared",
+        description="cosine of a level as one vector or of each position, or squared distance of each position",
     )
     hard: float = Field(default=0.02, ge=0, le=1, description="share of worst positions whose mean is added; 0: none")
     epochs: int = Field(default=200, ge=1, description="epochs in all where `settle` is off")
@@ -101,8 +103,12 @@ class TrainingConfig(OptimizerSettings):
 class ReverseDistillationConfig(MethodConfig):
     """Settings of reverse distillation."""
 
-    image_size: int = Field(default=512, ge=32, le=4096, description="side of the square input in pixels")
-    levels: tuple[int, ...] = Field(default=(16, 32), min_length=1, description="strides of the levels, finest first")
+    image_size: int = Field(default=384, ge=32, le=4096, description="side of the square input in pixels")
+    sizes: tuple[int, ...] = Field(
+        default=(256, 384, 512),
+        description="sides to choose from by the images' own size where none is asked for; none: image_size",
+    )
+    levels: tuple[int, ...] = Field(default=(8, 16), min_length=1, description="strides of the levels, finest first")
     standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
     student: StudentSettings = StudentSettings()
     training: TrainingConfig = TrainingConfig()
@@ -112,6 +118,7 @@ class ReverseDistillationConfig(MethodConfig):
 PAPER: Mapping[str, Any] = {
     "backbone": "wide_resnet50_2.tv_in1k",
     "image_size": 256,
+    "sizes": (),
     "levels": (4, 8, 16),
     "student": {"form": "mirrored"},
     "training": {
@@ -153,7 +160,7 @@ class ReverseDistillation(Method):
         """One stage: the student learns to restore the teacher's features of good images."""
         training = self.config.training
         watch = "cosine" if training.loss == "global" else "distance"
-        plateau = Plateau(watch, enough=0.1, minimum=180, maximum=1200)
+        plateau = Plateau(watch, enough=0.1, minimum=150, maximum=600)
         return [
             Stage(
                 name="distil",
@@ -181,9 +188,11 @@ class ReverseDistillation(Method):
         return dict(zip(map(str, self.config.levels), self.teacher(image), strict=True))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """`cosine`, which is minimised, and `distance`, which tells when to stop."""
+        """What is minimised, `squared` or `cosine`, and `distance`, which tells when to stop."""
         target, restored = self.restore([batch.frozen[str(stride)] for stride in self.config.levels])
         training = self.config.training
+        if training.loss == "squared":
+            return squared_losses(target, restored, training.hard)
         return cosine_losses(target, restored, training.loss, training.hard)
 
     def restore(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -192,14 +201,17 @@ class ReverseDistillation(Method):
         return target, self.student(target)
 
     def distances(self, features: Sequence[Tensor]) -> list[Float[Tensor, "b _ _"]]:
-        """The cosine distance of each level at its own size, raw."""
-        return [cosine_distance(*pair) for pair in zip(*self.restore(features), strict=True)]
+        """The distance of each level at its own size, raw: squared where that is the loss, else of the cosine."""
+        return self._apart(*self.restore(features))
+
+    def _apart(self, target: Sequence[Tensor], restored: Sequence[Tensor]) -> list[Float[Tensor, "b _ _"]]:
+        measure = squared_distance if self.config.training.loss == "squared" else cosine_distance
+        return [measure(*pair) for pair in zip(target, restored, strict=True)]
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
         target, restored = self.restore(self.teacher(image))
-        distances = [cosine_distance(*pair) for pair in zip(target, restored, strict=True)]
-        map_, score = self.map(distances, target, (image.shape[-2], image.shape[-1]))
+        map_, score = self.map(self._apart(target, restored), target, (image.shape[-2], image.shape[-1]))
         return map_, score
 
     def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:

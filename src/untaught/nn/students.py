@@ -25,7 +25,7 @@ class StudentSettings(Frozen):
         default="slim", description="`mirrored`: the paper's; `slim`: for two cores"
     )
     widths: tuple[int, ...] = Field(
-        default=(96, 192), description="slim: channels at each size, down to the embedding's"
+        default=(48, 96, 192), description="slim: channels at each size, down to the embedding's"
     )
     embedding: int = Field(default=64, ge=1, description="slim: channels of the embedding")
 

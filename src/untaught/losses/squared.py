@@ -1,0 +1,33 @@
+"""Squared distance of standardised features: the loss whose best answer is what can be foretold and no more.
+
+The cosine asks for a direction at every position, also where nothing can be known of it. The squared distance is
+smallest at the conditional mean: where the student can say nothing it answers with the mean, and what is left over is
+how unusual the feature is, in deviations squared. Distances of all levels are therefore on one scale: 1 is what a
+student that has learned nothing leaves over on a good image.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from untaught.losses.cosine import Features, worst
+from untaught.maps.distance import squared_distance
+
+
+def squared_losses(target: Features, student: Features, hard: float = 0.0) -> dict[str, Float[Tensor, ""]]:
+    """`squared`, the sum over levels of the mean over all positions, and `distance`, its mean over levels; fp32.
+
+    Args:
+        target: the teacher's levels, standardised.
+        student: the restored levels in the same order.
+        hard: where above 0, the mean over this share of all positions of the batch, those that are restored worst,
+            is added to `squared` for each level.
+    """
+    positions = [squared_distance(*pair) for pair in zip(target, student, strict=True)]
+    means = torch.stack([level.mean() for level in positions])
+    total = means.sum()
+    if hard > 0:
+        total = total + torch.stack([worst(level, hard).mean() for level in positions]).sum()
+    return {"squared": total, "distance": means.detach().mean()}
