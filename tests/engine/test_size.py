@@ -7,9 +7,8 @@ from tests.conftest import SMALL
 
 from untaught.config import Settings, load_toml
 from untaught.data.folder import open_dataset
-from untaught.engine.size import fitting_size, sized, taken_up, usual_side
+from untaught.engine.size import fitting_size, sized, taken_up
 from untaught.engine.train import train
-from untaught.image import Limits
 from untaught.run import Run
 
 SIZES = (256, 384, 512)
@@ -35,17 +34,13 @@ def test_the_smallest_size_that_keeps_three_quarters(side, size):
     assert fitting_size(side, SIZES) == size
 
 
-def test_the_usual_side_is_the_middle_one_and_counts_area(tmp_path):
-    dataset, samples = opened(folder(tmp_path / "good", [(100, 400), (16, 25), (900, 1600)]))
-    assert usual_side(dataset, samples, Limits()) == 200
-
-
-def test_an_unreadable_image_does_not_count(tmp_path):
-    good = folder(tmp_path / "good", [(64, 64), (64, 64)])
+def test_the_middle_image_counts_by_its_area_and_unreadable_ones_do_not(tmp_path):
+    good = folder(tmp_path / "good", [(100, 1600), (16, 25), (900, 1600)])
     (good / "zzz.png").write_bytes(b"nothing")
     dataset, samples = opened(good)
-    assert usual_side(dataset, samples, Limits()) == 64
-    assert usual_side(dataset, samples[2:], Limits()) is None
+    settings = Settings(method="reverse_distillation", data=str(good), model={"sizes": [256, 288, 320, 384]})
+    assert sized(settings, dataset, samples).image_size == 320
+    assert sized(settings, dataset, samples[3:]) == settings
 
 
 def test_what_is_asked_for_is_what_is_taken(tmp_path):
@@ -54,13 +49,14 @@ def test_what_is_asked_for_is_what_is_taken(tmp_path):
     sizes = {"model": {"sizes": list(SIZES)}}
 
     def chosen(**changes):
-        return sized(settings.model_copy(update=changes), dataset, samples, Limits())
+        return sized(settings.model_copy(update=changes), dataset, samples)
 
     assert chosen(**sizes).image_size == 512
     assert chosen(**sizes, image_size=128).image_size == 128
     assert chosen(model={**sizes["model"], "image_size": 64}).image_size is None
     assert chosen(model={"sizes": []}).image_size is None
     assert chosen(preset="paper").image_size is None
+    assert chosen(**sizes, tile=128).image_size is None
 
 
 def test_a_run_says_its_size_and_a_resumed_one_keeps_it(product, tmp_path):

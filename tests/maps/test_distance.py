@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from untaught.maps.distance import cosine_distance, energy, squared_distance, unit_distance
+from untaught.maps.distance import coherent_distance, cosine_distance, energy, squared_distance, unit_distance
 
 
 def test_by_hand():
@@ -32,3 +33,20 @@ def test_squared_distance_is_the_mean_over_channels():
     target, student = torch.zeros(1, 2, 1, 2), torch.tensor([[[[1.0, 2.0]], [[3.0, 0.0]]]])
     assert torch.equal(squared_distance(target, student), torch.tensor([[[5.0, 2.0]]]))
     assert squared_distance(target.bfloat16(), student.bfloat16()).dtype == torch.float32
+
+
+def test_coherent_distance_by_hand():
+    difference = torch.zeros(1, 2, 5, 5)
+    difference[0, 0, 2, 2] = 3.0
+    found = coherent_distance(difference, torch.zeros_like(difference))
+    expected = torch.zeros(5, 5)
+    expected[1:4, 1:4] = 0.5 * 9 * (3 / 9) ** 2 / 2
+    expected[2, 2] += 0.5 * 9 / 2
+    assert torch.allclose(found[0], expected)
+
+
+def test_coherent_distance_of_noise_is_its_variance_and_of_agreement_five_times_as_much():
+    noise = torch.randn(4, 8, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert coherent_distance(noise, torch.zeros_like(noise))[:, 1:-1, 1:-1].mean().item() == pytest.approx(1, abs=0.02)
+    same = torch.ones(1, 8, 6, 6)
+    assert torch.allclose(coherent_distance(same.bfloat16(), 0 * same), torch.full((1, 6, 6), 5.0))

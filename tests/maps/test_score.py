@@ -19,8 +19,15 @@ def test_mean_of_the_highest():
 def test_contrast_forgets_what_is_the_same_everywhere():
     map_ = torch.zeros(1, 10, 10)
     map_[0, 2, 3] = 1.0
-    assert contrast(map_, 0.01).item() == pytest.approx(0.99)
-    assert contrast(map_ + 5, 0.01).item() == pytest.approx(0.99, abs=1e-5)
+    assert contrast(map_, 0.01).item() == 1
+    assert contrast(map_ + 5, 0.01).item() == pytest.approx(1, abs=1e-5)
+    assert contrast(MAP, 0.25).tolist() == [13.5 - 3, 29.5 - 19]
+
+
+def test_contrast_does_not_fade_where_a_defect_is_large():
+    map_ = torch.zeros(1, 10, 10)
+    map_[:, :7] = 1.0
+    assert contrast(map_, 0.01).item() == 1
 
 
 def test_mean():

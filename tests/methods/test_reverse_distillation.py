@@ -3,8 +3,10 @@ import torch
 
 from untaught.batch import Batch
 from untaught.errors import ConfigError
+from untaught.maps.distance import coherent_distance, cosine_distance, squared_distance
 from untaught.maps.fuse import fuse
 from untaught.methods.reverse_distillation import ReverseDistillation
+from untaught.nn.standard import moments
 
 SMALL = {"backbone": "resnet18", "image_size": 64}
 
@@ -140,29 +142,32 @@ def test_score_of_lite_is_how_far_each_levels_highest_share_stands_out(lite):
     image = torch.rand(1, 3, 256, 256)
     with torch.no_grad():
         map_, score = lite(image)
-        fine, coarse = lite.distances(lite.teacher(image))
-    assert fine.shape == (1, 16, 16)
-    assert coarse.shape == (1, 8, 8)
-    expected = fine.flatten().topk(3).values.mean() - fine.mean() + coarse.max() - coarse.mean()
-    assert torch.allclose(score, expected, atol=1e-6)
+        levels = lite.distances(lite.teacher(image))
+    expected = 0
+    for level, size, highest, vote in zip(levels, (32, 16, 8), (31, 8, 2), (1, 1, 0.25), strict=True):
+        assert level.shape == (1, size, size)
+        roots = level.flatten().sqrt().sort().values
+        expected += vote * (roots[-highest:].mean() - roots[size**2 // 4 - 1])
+    assert torch.allclose(score, expected, rtol=1e-5)
     assert map_.shape == (1, 256, 256)
-    assert lite.reduction == "mean of the highest 1 % of each level's distances minus their mean, summed over levels"
+    words = "mean of the highest 3 % of each level's distances above their lower quartile, summed over levels"
+    assert lite.reduction == words
     assert ReverseDistillation.reduction == "maximum of the anomaly map"
 
 
-def test_map_of_lite_is_the_weighted_sum_smoothed_on_a_coarser_grid():
-    method = make(image_size=64, map={"weights": [1, 0.25], "sigma": 0, "energy": 0}).eval()
-    smooth = make(image_size=64, map={"energy": 0}).eval()
+def test_map_of_lite_is_the_weighted_sum_smoothed_on_a_coarser_grid(lite):
+    method = make(image_size=64, map={"weights": [1, 0.5, 0.25], "sigma": 0}).eval()
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        fine, coarse = method.distances(method.teacher(image))
+        levels = method.distances(method.teacher(image))
         options = {"mode": "bilinear", "align_corners": False}
         rough = sum(
             weight * torch.nn.functional.interpolate(level[:, None], size=(16, 16), **options)
-            for weight, level in ((1, fine), (0.25, coarse))
+            for weight, level in zip((1, 0.5, 0.25), levels, strict=True)
         )
         expected = torch.nn.functional.interpolate(rough, size=(64, 64), **options)[:, 0]
-        assert torch.allclose(method(image)[0], expected, atol=1e-6)
+        assert torch.allclose(method(image)[0], expected, rtol=1e-5, atol=1e-6)
+        smooth = make(image_size=64, map={"weights": [1, 0.5, 0.25]}).eval()
         assert smooth(image)[0].std() < method(image)[0].std()
 
 
@@ -176,15 +181,25 @@ def test_lite_standardises_with_the_training_images():
         assert not torch.equal(standard.deviation, torch.ones_like(standard.deviation))
 
 
+def test_distances_of_lite_are_squares_and_of_the_paper_angles(lite, paper):
+    image = torch.rand(2, 3, 64, 64)
+    squares = [coherent_distance, squared_distance, squared_distance]
+    with torch.no_grad():
+        for method, measures in ((lite, squares), (paper, 3 * [cosine_distance])):
+            features = method.teacher(image)
+            pairs = zip(measures, *method.restore(features), strict=True)
+            assert all(map(torch.equal, method.distances(features), [measure(*pair) for measure, *pair in pairs]))
+
+
 def test_the_map_weighs_distances_by_the_energy_of_the_features_and_the_score_does_not():
     image = torch.rand(2, 3, 64, 64)
-    plain = make(image_size=64, map={"energy": 0.0, "sigma": 0.0, "stride": 16, "weights": [1.0, 0.0]}).eval()
-    weighed = make(image_size=64, map={"energy": 1.0, "sigma": 0.0, "stride": 16, "weights": [1.0, 0.0]}).eval()
+    plain = make(image_size=64, map={"energy": 0.0, "sigma": 0.0, "stride": 8, "weights": [1.0, 0.0, 0.0]}).eval()
+    weighed = make(image_size=64, map={"energy": 1.0, "sigma": 0.0, "stride": 8, "weights": [1.0, 0.0, 0.0]}).eval()
     fine = next(iter(batch_of(plain, image).frozen.values()))
     with torch.no_grad():
         one, other = plain(image), weighed(image)
     power = fine.clamp(-8, 8).square().mean(1)
-    at = (slice(None), slice(8, None, 16), slice(8, None, 16))
+    at = (slice(None), slice(4, None, 8), slice(4, None, 8))
     enlarged = torch.nn.functional.interpolate(
         (plain_distance(plain, image) * power)[:, None], (64, 64), mode="bilinear"
     )
@@ -204,8 +219,6 @@ def test_statistics_add_up_over_processes():
     whole = make(image_size=64).eval()
     whole.prepare(stage, [batch_of(whole, image)], lambda tensor: tensor)
     other = batch_of(method, image[4:])
-    from untaught.nn.standard import moments
-
     shares = iter([moments(level) for level in other.frozen.values()])
     method.prepare(stage, [batch_of(method, image[:4])], lambda tensor: tensor + next(shares))
     for one, both in zip(method.standards, whole.standards, strict=True):
@@ -217,12 +230,13 @@ def test_statistics_add_up_over_processes():
     ("settings", "word"),
     [
         ({"image_size": 250}, "multiple of 32"),
-        ({"image_size": 96, "student": {"widths": [8, 8, 8]}}, "multiple of 64"),
+        ({"image_size": 96, "student": {"widths": [8, 8, 8, 8]}}, "multiple of 64"),
         ({"image_size": 96, "levels": [16, 32], "student": {"form": "mirrored"}}, "multiple of 64"),
         ({"levels": [4, 16]}, "double"),
         ({"levels": []}, "levels"),
-        ({"levels": [8, 16, 32]}, "3 values"),
-        ({"levels": [16]}, "map.weights"),
+        ({"levels": [4, 8, 16, 32]}, "3 values for 4 levels"),
+        ({"levels": [8, 16]}, "map.weights"),
+        ({"map": {"votes": [1, 1]}}, "map.votes"),
         ({"student": {"width": 8}}, "widths"),
         ({"training": {"loss": "l2"}}, "training.loss"),
         ({"backbone": "tf_efficientnet_lit0"}, "tf_efficientnet_lite"),

@@ -38,3 +38,14 @@ def energy(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
 def squared_distance(target: Float[Tensor, "b c h w"], student: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
     """Squared difference of each position, averaged over channels, in fp32."""
     return energy(target.float() - student.float())
+
+
+def coherent_distance(target: Float[Tensor, "b c h w"], student: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
+    """Squared distance, half from each position alone and half from the mean difference of its 3 x 3 neighbourhood.
+
+    The second is taken nine times: of differences that know nothing of each other both halves are equally large, and
+    where neighbours differ in the same direction the second grows up to ninefold. In fp32.
+    """
+    difference = target.float() - student.float()
+    around = F.avg_pool2d(F.pad(difference, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return 0.5 * (energy(difference) + 9 * energy(around))

@@ -25,21 +25,27 @@ class MapSettings(Frozen):
         default=0.0, ge=0, le=2, description="power of the features' energy each distance is multiplied by; 0: none"
     )
     form: Literal["sum", "product"] = Field(default="sum", description="how the levels become one map")
-    weights: tuple[float, ...] = Field(default=(), description="of the levels in their sum; none: all the same")
+    weights: tuple[float, ...] = Field(
+        default=(1.0, 1.0, 0.0), description="of the levels in their sum; none: all the same"
+    )
     align_corners: bool = Field(default=False, description="how levels are upsampled")
     stride: int = Field(
         default=4, ge=1, description="pixels of the input per position where levels are summed and smoothed"
     )
-    sigma: float = Field(default=6.0, ge=0, description="Gaussian smoothing of the map in pixels of the input; 0: none")
+    sigma: float = Field(default=4.0, ge=0, description="Gaussian smoothing of the map in pixels of the input; 0: none")
     top: float = Field(
-        default=0.01,
+        default=0.03,
         ge=0,
         le=1,
-        description="score: each level's mean of its highest share minus its mean, summed; 0: the map's maximum",
+        description="score: mean of the highest share of a level's roots above their lower quartile, summed over "
+        "levels; 0: the map's maximum",
+    )
+    votes: tuple[float, ...] = Field(
+        default=(1.0, 1.0, 0.25), description="weights of the levels in the score; none: all the same"
     )
 
 
-PAPER_MAP = {"energy": 0.0, "weights": (), "align_corners": True, "stride": 1, "sigma": 4.0, "top": 0.0}
+PAPER_MAP = {"energy": 0.0, "weights": (), "align_corners": True, "stride": 1, "sigma": 4.0, "top": 0.0, "votes": ()}
 """Plain sum of the levels, upsampled with aligned corners, Gaussian of 4 px, maximum: RD4AD and its kin."""
 
 
@@ -52,8 +58,11 @@ def check_weights(settings: MapSettings, levels: Sequence[int]) -> None:
     given = f"map.weights has {len(settings.weights)} values for {len(levels)} levels"
     if settings.weights and settings.form == "product":
         raise ConfigError(f"{given} whose product is taken", "no weights, they change nothing there", "leave them out")
-    if settings.weights and len(settings.weights) != len(levels):
-        raise ConfigError(given, "one a level", "correct it")
+    for name, values in (("weights", settings.weights), ("votes", settings.votes)):
+        if values and len(values) != len(levels):
+            raise ConfigError(
+                f"map.{name} has {len(values)} values for {len(levels)} levels", "one a level", "correct it"
+            )
 
 
 class LevelMap(nn.Module):
@@ -74,7 +83,7 @@ class LevelMap(nn.Module):
         if self.settings.top == 0:
             return "maximum of the anomaly map"
         share = f"{self.settings.top * 100:g} %"
-        return f"mean of the highest {share} of each level's distances minus their mean, summed over levels"
+        return f"mean of the highest {share} of each level's distances above their lower quartile, summed over levels"
 
     def forward(
         self,
@@ -94,4 +103,6 @@ class LevelMap(nn.Module):
             map_ = upsample(map_, size, settings.align_corners)
         if settings.top == 0:
             return map_, maximum(map_)
-        return map_, torch.stack([contrast(level, settings.top) for level in distances]).sum(dim=0)
+        scores = [contrast(level.clamp_min(0).sqrt(), settings.top) for level in distances]
+        votes = settings.votes or [1.0] * len(scores)
+        return map_, torch.stack([vote * score for vote, score in zip(votes, scores, strict=True)]).sum(dim=0)

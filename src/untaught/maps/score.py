@@ -24,5 +24,10 @@ def top_mean(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]: 
 
 
 def contrast(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:  # noqa: A002
-    """Mean of the highest `share` of all values above the mean of all."""
-    return top_mean(map, share) - map.flatten(1).mean(dim=1)
+    """Mean of the highest `share` of all values above the lower quartile.
+
+    What is the same everywhere does not count, and unlike the mean the quartile stays where a defect is large.
+    """
+    values = map.flatten(1)
+    low = values.topk(max(1, values.shape[1] // 4), dim=1, largest=False).values.amax(dim=1)
+    return top_mean(map, share) - low

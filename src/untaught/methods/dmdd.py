@@ -71,7 +71,7 @@ from untaught.batch import Batch
 from untaught.losses.decouple import guidance, inverse_mimicking, regions, segmentation
 from untaught.maps.distance import cosine_distance, energy
 from untaught.maps.fuse import upsample
-from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings
+from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
 from untaught.maps.score import contrast, top_mean
 from untaught.method import Drops, Method, MethodConfig, Reduce, Stage
 from untaught.nn.backbones import Teacher
@@ -169,7 +169,7 @@ class DmddConfig(MethodConfig):
 
 LITE: Mapping[str, Any] = {
     "student": {"widths": (96, 192)},
-    "map": {"energy": 0.5, "weights": (1.0, 0.25), "sigma": 8.0},
+    "map": {"energy": 0.5, "weights": (1.0, 0.25), "sigma": 8.0, "top": 0.01, "votes": ()},
 }
 
 PAPER: Mapping[str, Any] = {
@@ -208,7 +208,8 @@ class Dmdd(Method):
 
     def __init__(self, config: DmddConfig, *, untrained: bool = False) -> None:
         super().__init__(config, untrained=untrained)
-        check_levels(config.student, config.levels, config.map.weights, config.image_size)
+        check_levels(config.student, config.levels, config.image_size)
+        check_weights(config.map, config.levels)
         self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
         self.backbone = self.teacher.record
         channels = self.teacher.channels

@@ -74,8 +74,8 @@ from torch import Tensor, nn
 from untaught.batch import Batch
 from untaught.losses.cosine import cosine_losses
 from untaught.losses.squared import squared_losses
-from untaught.maps.distance import cosine_distance, squared_distance
-from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings
+from untaught.maps.distance import coherent_distance, cosine_distance, squared_distance
+from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
 from untaught.method import Method, MethodConfig, Plateau, Reduce, Stage
 from untaught.nn.backbones import Teacher
 from untaught.nn.optimizers import OptimizerSettings
@@ -108,7 +108,9 @@ class ReverseDistillationConfig(MethodConfig):
         default=(256, 384, 512),
         description="sides to choose from by the images' own size where none is asked for; none: image_size",
     )
-    levels: tuple[int, ...] = Field(default=(8, 16), min_length=1, description="strides of the levels, finest first")
+    levels: tuple[int, ...] = Field(
+        default=(8, 16, 32), min_length=1, description="strides of the levels, finest first"
+    )
     standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
     student: StudentSettings = StudentSettings()
     training: TrainingConfig = TrainingConfig()
@@ -148,7 +150,8 @@ class ReverseDistillation(Method):
 
     def __init__(self, config: ReverseDistillationConfig, *, untrained: bool = False) -> None:
         super().__init__(config, untrained=untrained)
-        check_levels(config.student, config.levels, config.map.weights, config.image_size)
+        check_levels(config.student, config.levels, config.image_size)
+        check_weights(config.map, config.levels)
         self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
         self.backbone = self.teacher.record
         self.student = make_student(config.student, config.backbone, self.teacher.channels)
@@ -160,7 +163,7 @@ class ReverseDistillation(Method):
         """One stage: the student learns to restore the teacher's features of good images."""
         training = self.config.training
         watch = "cosine" if training.loss == "global" else "distance"
-        plateau = Plateau(watch, enough=0.1, minimum=150, maximum=600)
+        plateau = Plateau(watch, every=25, least=0.03, enough=0.3, minimum=150, maximum=600)
         return [
             Stage(
                 name="distil",
@@ -205,8 +208,10 @@ class ReverseDistillation(Method):
         return self._apart(*self.restore(features))
 
     def _apart(self, target: Sequence[Tensor], restored: Sequence[Tensor]) -> list[Float[Tensor, "b _ _"]]:
-        measure = squared_distance if self.config.training.loss == "squared" else cosine_distance
-        return [measure(*pair) for pair in zip(target, restored, strict=True)]
+        pairs = list(zip(target, restored, strict=True))
+        if self.config.training.loss != "squared":
+            return [cosine_distance(*pair) for pair in pairs]
+        return [coherent_distance(*pairs[0]), *(squared_distance(*pair) for pair in pairs[1:])]
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""

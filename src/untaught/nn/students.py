@@ -145,8 +145,8 @@ def make_student(settings: StudentSettings, backbone: str, channels: Sequence[in
     return SlimStudent(channels, settings.widths, settings.embedding)
 
 
-def check_levels(settings: StudentSettings, levels: Sequence[int], weights: Sequence[float], image_size: int) -> None:
-    """Whether levels (strides, finest first), the student's widths, the map's weights and image size go together.
+def check_levels(settings: StudentSettings, levels: Sequence[int], image_size: int) -> None:
+    """Whether levels (strides, finest first), the student's widths and image size go together.
 
     Raises:
         ConfigError: they do not.
@@ -161,10 +161,6 @@ def check_levels(settings: StudentSettings, levels: Sequence[int], weights: Sequ
             f"student.widths has {len(widths)} values for {len(levels)} levels",
             "a value for each level, and more where the embedding is to be smaller than the last level",
             f"give {len(levels)} values or more",
-        )
-    if weights and len(weights) != len(levels):
-        raise ConfigError(
-            f"map.weights has {len(weights)} values for {len(levels)} levels", "one a level", "correct it"
         )
     step = 2 * levels[-1] if settings.form == "mirrored" else levels[0] * 2 ** (len(widths) - 1)
     if image_size % step:
