@@ -51,7 +51,7 @@ def test_what_is_asked_for_is_what_is_taken(tmp_path):
     def chosen(**changes):
         return sized(settings.model_copy(update=changes), dataset, samples)
 
-    assert chosen(**sizes).image_size == 512
+    assert chosen(**sizes).image_size == 384
     assert chosen(**sizes, image_size=128).image_size == 128
     assert chosen(model={**sizes["model"], "image_size": 64}).image_size is None
     assert chosen(model={"sizes": []}).image_size is None

@@ -79,7 +79,7 @@ from untaught.losses.cosine import cosine_loss
 from untaught.losses.gate import focal_loss, gate_quality
 from untaught.losses.hard import hard_losses
 from untaught.maps.distance import cosine_distance, squared_distance
-from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings
+from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
 from untaught.method import Drops, Method, MethodConfig, Plateau, Reduce, Stage
 from untaught.nn.amplifier import Amplifier
 from untaught.nn.backbones import Teacher
@@ -141,7 +141,7 @@ class AandConfig(MethodConfig):
 LITE: Mapping[str, Any] = {
     "amplifier": {"optimizer": "adam", "learning_rate": 5e-3},
     "student": {"widths": (48, 96, 192)},
-    "map": {"energy": 0.0, "weights": (), "sigma": 6.0},
+    "map": {"energy": 0.0, "weights": (), "sigma": 6.0, "top": 0.01, "votes": ()},
 }
 ADAM = {"optimizer": "adam", "learning_rate": 0.005, "betas": (0.5, 0.999)}
 PAPER: Mapping[str, Any] = {
@@ -182,7 +182,8 @@ class Aand(Method):
 
     def __init__(self, config: AandConfig, *, untrained: bool = False) -> None:
         super().__init__(config, untrained=untrained)
-        check_levels(config.student, config.levels, config.map.weights, config.image_size)
+        check_levels(config.student, config.levels, config.image_size)
+        check_weights(config.map, config.levels)
         self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
         self.backbone, channels = self.teacher.record, self.teacher.channels
         self.standards = Standards(channels, config.standardise)

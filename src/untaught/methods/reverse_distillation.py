@@ -25,13 +25,15 @@ Preset `paper`
     corners, smoothed by a Gaussian of 4 px. Score: maximum.
 
 Preset `lite`
-    For two cores. Teacher EfficientNet-Lite0, levels of stride 16 and 32, image 512 x 512 px; slim student
-    (`nn.students.SlimStudent`), its embedding on the coarser level's grid; loss `regional` plus the mean of the worst
-    2 % of all positions; Muon, 0.05 for hidden convolutions and 0.003 for the rest, batches of 8; training ends by
-    itself when held-out good images stop improving or are restored well enough. Map: sum of the levels' maps, each
-    the distance times the root of the standardised features' energy, the coarser one at a quarter of its weight, on a
-    grid of 4 px, smoothed by a Gaussian of 8 px. Score: the mean of the highest 1 % of each level's distances minus
-    the mean of all, summed over levels.
+    For two cores. Teacher EfficientNet-Lite0, levels of stride 8, 16 and 32, each channel standardised over the good
+    images; image 256, 384 or 512 px a side, the smallest that keeps three quarters of the images' own side; slim
+    student (`nn.students.SlimStudent`), its embedding on the coarsest level's grid. Loss: squared distance, its mean
+    over all positions plus the mean of the worst 2 %, summed over levels; Muon, 0.05 for hidden convolutions and 0.003
+    for the rest, batches of 8; training ends by itself when held-out good images stop improving or are restored well
+    enough. Distances: squared, averaged over channels; at the finest level half of it is that of 3 x 3 neighbourhoods
+    (`maps.distance.coherent_distance`). Map: sum of the two finer levels on a grid of 4 px, smoothed by a Gaussian of
+    4 px. Score: of the roots of each level's distances the mean of the highest 3 % above their lower quartile, summed
+    over levels, the coarsest at a quarter of its weight.
 
 Deviations of `paper` from the paper, and why
     - The loss compares each level as one long vector, as the authors' code does; the paper's per-position form is
@@ -47,18 +49,24 @@ Deviations of `paper` from the paper, and why
 
 Deviations of `lite` from the paper, and why
     - The teacher's features are kept as bfloat16 (relative error 0.4 %); all distances are computed in fp32.
-    - Coarser levels of a larger image: the fine ones carry texture that nobody can foretell, and cost most.
+    - Levels of stride 8, 16 and 32 in place of 4, 8 and 16: the finest carries texture that nobody can foretell, and
+      costs most.
+    - The input's size follows the images: small ones blown up cost with the square and show the teacher only blur.
     - Slim student with pixel shuffle: transposed convolutions and wide blocks are slow on two cores.
-    - Features are standardised channel by channel, or a few strong channels would decide every angle.
+    - Features are standardised channel by channel, or a few strong channels would decide everything.
+    - Squared distance in place of the cosine, in training and in the map. The cosine asks for a direction also where
+      none can be foretold, as in grain, and forgets how unusual a feature is. The squared distance is smallest at the
+      conditional mean; where the student can say nothing it answers with the mean, and what is left over is how many
+      deviations the feature lies from it.
     - Positions weigh the same and the worst ones more: small parts far from the usual would hardly be learned.
     - Muon in place of Adam: about half the epochs to the same held-out distance.
-    - Each distance is multiplied by the root of the energy of the teacher's features there. The angle alone forgets
-      how unusual the features are, and on fine textures, which no student restores well, that is what tells a defect
-      from grain.
-    - The coarser level finds a defect, the finer one says where it is: hence its larger weight in the map.
-    - In the score each level speaks for itself: the sum would be ruled by the level with the larger distances. The
-      mean of the highest positions is less moved by a single unlucky one than the maximum. The image's own mean is
-      taken off: a part with an unusual grain is restored a little worse everywhere and yet is good.
+    - Neighbouring differences are averaged before they are squared, for half of the finest level's distance: grain
+      averages out, a defect does not.
+    - The coarsest level is in the score alone. It finds what is large and faint; it cannot say where.
+    - In the score each level speaks for itself: the sum would be ruled by the level with the larger distances. Roots,
+      for squares have long tails on good images too. The mean of the highest positions is less moved by a single
+      unlucky one than the maximum. The lower quartile is taken off: a part with an unusual grain is restored a little
+      worse everywhere and yet is good; unlike the mean it stays where a defect is large.
 """
 
 from __future__ import annotations
