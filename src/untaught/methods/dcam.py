@@ -99,6 +99,7 @@ class DcamConfig(MethodConfig):
     map: MapSettings = MapSettings()
 
 
+LITE: Mapping[str, Any] = {"map": {"energy": 0.5, "weights": (), "sigma": 8.0, "top": 0.01, "votes": ()}}
 PAPER: Mapping[str, Any] = {
     "backbone": "resnet18.tv_in1k",
     "levels": (4, 8, 16),
@@ -126,7 +127,7 @@ class Dcam(Method):
     """
 
     Config: ClassVar[type[MethodConfig]] = DcamConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {"map": {"weights": ()}}, "paper": PAPER}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": LITE, "paper": PAPER}
     config: DcamConfig
 
     def __init__(self, config: DcamConfig, *, untrained: bool = False) -> None:

@@ -78,6 +78,7 @@ class StfpmConfig(MethodConfig):
     map: MapSettings = MapSettings()
 
 
+LITE: Mapping[str, Any] = {"map": {"energy": 0.5, "weights": (), "sigma": 8.0, "top": 0.01, "votes": ()}}
 PAPER: Mapping[str, Any] = {
     "backbone": "resnet18.tv_in1k",
     "levels": (4, 8, 16),
@@ -104,7 +105,7 @@ class Stfpm(Method):
     """
 
     Config: ClassVar[type[MethodConfig]] = StfpmConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {"map": {"weights": ()}}, "paper": PAPER}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": LITE, "paper": PAPER}
     config: StfpmConfig
 
     def __init__(self, config: StfpmConfig, *, untrained: bool = False) -> None:
