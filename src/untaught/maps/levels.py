@@ -14,7 +14,7 @@ from untaught.config import Frozen
 from untaught.errors import ConfigError
 from untaught.maps.distance import energy
 from untaught.maps.fuse import fuse, upsample
-from untaught.maps.score import contrast, maximum
+from untaught.maps.score import contrast, maximum, prominence
 from untaught.maps.smooth import Smooth
 
 
@@ -37,8 +37,10 @@ class MapSettings(Frozen):
         default=0.03,
         ge=0,
         le=1,
-        description="score: mean of the highest share of a level's roots above their lower quartile, summed over "
-        "levels; 0: the map's maximum",
+        description="score: how far a level's highest share stands out, summed over levels; 0: the map's maximum",
+    )
+    roots: bool = Field(
+        default=True, description="that is, of roots above their lower quartile; else of distances above their mean"
     )
     votes: tuple[float, ...] = Field(
         default=(1.0, 1.0, 0.25), description="weights of the levels in the score; none: all the same"
@@ -83,7 +85,9 @@ class LevelMap(nn.Module):
         if self.settings.top == 0:
             return "maximum of the anomaly map"
         share = f"{self.settings.top * 100:g} %"
-        return f"mean of the highest {share} of each level's distances above their lower quartile, summed over levels"
+        if self.settings.roots:
+            return f"mean of the highest {share} of each level's distances (roots) above the lower quartile, summed"
+        return f"mean of the highest {share} of each level's distances minus their mean, summed over levels"
 
     def forward(
         self,
@@ -103,6 +107,6 @@ class LevelMap(nn.Module):
             map_ = upsample(map_, size, settings.align_corners)
         if settings.top == 0:
             return map_, maximum(map_)
-        scores = [contrast(level.clamp_min(0).sqrt(), settings.top) for level in distances]
+        scores = [(prominence if settings.roots else contrast)(level, settings.top) for level in distances]
         votes = settings.votes or [1.0] * len(scores)
         return map_, torch.stack([vote * score for vote, score in zip(votes, scores, strict=True)]).sum(dim=0)

@@ -24,10 +24,17 @@ def top_mean(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]: 
 
 
 def contrast(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:  # noqa: A002
-    """Mean of the highest `share` of all values above the lower quartile.
+    """Mean of the highest `share` of all values above the mean of all."""
+    return top_mean(map, share) - map.flatten(1).mean(dim=1)
 
-    What is the same everywhere does not count, and unlike the mean the quartile stays where a defect is large.
+
+def prominence(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:  # noqa: A002
+    """As `contrast`, but of the values' roots and above their lower quartile.
+
+    Squares have long tails on good images too, which roots cut short. Unlike the mean the quartile stays where a
+    defect is large.
     """
-    values = map.flatten(1)
+    roots = map.clamp_min(0).sqrt()
+    values = roots.flatten(1)
     low = values.topk(max(1, values.shape[1] // 4), dim=1, largest=False).values.amax(dim=1)
-    return top_mean(map, share) - low
+    return top_mean(roots, share) - low

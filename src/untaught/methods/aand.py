@@ -141,7 +141,7 @@ class AandConfig(MethodConfig):
 LITE: Mapping[str, Any] = {
     "amplifier": {"optimizer": "adam", "learning_rate": 5e-3},
     "student": {"widths": (48, 96, 192)},
-    "map": {"energy": 0.0, "weights": (), "sigma": 6.0, "top": 0.01, "votes": ()},
+    "map": {"energy": 0.0, "weights": (), "sigma": 6.0, "top": 0.01, "roots": False, "votes": ()},
 }
 ADAM = {"optimizer": "adam", "learning_rate": 0.005, "betas": (0.5, 0.999)}
 PAPER: Mapping[str, Any] = {

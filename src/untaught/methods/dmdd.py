@@ -138,6 +138,9 @@ class RawSettings(MapSettings):
         default=(1.0, 0.25), description="of the levels in their sum; none: all the same"
     )
     sigma: float = Field(default=4.0, ge=0, description="Gaussian smoothing of the map in pixels of the input; 0: none")
+    top: float = Field(default=0.01, ge=0, le=1, description="score: how far a level's highest share stands out")
+    roots: bool = Field(default=False, description="of roots above their lower quartile; else above their mean")
+    votes: tuple[float, ...] = Field(default=(), description="weights of the levels in the score; none: all the same")
 
 
 class TrunkSettings(StudentSettings):
@@ -166,11 +169,6 @@ class DmddConfig(MethodConfig):
     sets: Literal["both", "normal", "abnormal"] = Field(default="both", description="distances summed in the raw map")
     map: RawSettings = RawSettings()
 
-
-LITE: Mapping[str, Any] = {
-    "student": {"widths": (96, 192)},
-    "map": {"energy": 0.5, "weights": (1.0, 0.25), "sigma": 8.0, "top": 0.01, "votes": ()},
-}
 
 PAPER: Mapping[str, Any] = {
     "backbone": "wide_resnet50_2.tv_in1k", "image_size": 256, "levels": (4, 8, 16), "standardise": False,
@@ -203,7 +201,7 @@ class Dmdd(Method):
     """
 
     Config: ClassVar[type[MethodConfig]] = DmddConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": LITE, "paper": PAPER}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}, "paper": PAPER}
     config: DmddConfig
 
     def __init__(self, config: DmddConfig, *, untrained: bool = False) -> None:

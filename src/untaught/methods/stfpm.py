@@ -78,7 +78,9 @@ class StfpmConfig(MethodConfig):
     map: MapSettings = MapSettings()
 
 
-LITE: Mapping[str, Any] = {"map": {"energy": 0.5, "weights": (), "sigma": 8.0, "top": 0.01, "votes": ()}}
+LITE: Mapping[str, Any] = {
+    "map": {"energy": 0.5, "weights": (), "sigma": 8.0, "top": 0.01, "roots": False, "votes": ()}
+}
 PAPER: Mapping[str, Any] = {
     "backbone": "resnet18.tv_in1k",
     "levels": (4, 8, 16),
