@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from untaught.regions import WORK_PIXELS, find_regions
+from untaught.regions import WORK_PIXELS, find_regions, outlines_of
 
 
 def bumps(*at, side=32):
@@ -59,3 +59,12 @@ def test_a_peak_is_not_lost_in_an_image_smaller_than_the_map():
 def test_one_pixel_image():
     (region,) = find_regions(np.ones((16, 16), np.float32), 0.5, (1, 1))
     assert (region.box, region.area) == ((0, 0, 1, 1), 1)
+
+
+def test_outlines_are_those_of_a_mask_and_of_its_holes():
+    inside = np.zeros((40, 60), np.bool_)
+    inside[5:35, 5:55] = True
+    inside[15:20, 20:30] = False
+    found = [(contour.min(axis=0).tolist(), contour.max(axis=0).tolist()) for contour in outlines_of(inside, (60, 40))]
+    assert found == [([5, 5], [55, 35]), ([20, 15], [30, 20])]
+    assert len(outlines_of(~inside, (60, 40))) == 3, "frame and island, and the hole between them"

@@ -58,8 +58,11 @@ class Runs:
 
 
 def outlines_of(inside: NDArray[np.bool_], size: tuple[int, int]) -> list[NDArray[np.int32]]:
-    """The outer contours of a mask (h, w), in pixels of an image of `size` (width, height)."""
-    return [region.contour for region in find_regions(inside.astype(np.float32), 0.5, size)]
+    """The outlines of a mask (h, w) and of its holes, in pixels of an image of `size` (width, height)."""
+    parts, around = (find_regions(mask.astype(np.float32), 0.5, size) for mask in (inside, ~inside))
+    width, height = size
+    holes = [hole for hole in around if min(hole.box[:2]) > 0 and hole.box[2] < width and hole.box[3] < height]
+    return [region.contour for region in (*parts, *holes)]
 
 
 def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
