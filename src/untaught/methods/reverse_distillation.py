@@ -171,7 +171,7 @@ class ReverseDistillation(Method):
         """One stage: the student learns to restore the teacher's features of good images."""
         training = self.config.training
         watch = "cosine" if training.loss == "global" else "distance"
-        plateau = Plateau(watch, every=25, least=0.03, enough=0.3, minimum=150, maximum=600)
+        plateau = Plateau(watch, every=25, least=0.03, enough=0.3, minimum=280, maximum=750)
         return [
             Stage(
                 name="distil",
