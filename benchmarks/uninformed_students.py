@@ -35,7 +35,7 @@ from untaught.records import Prediction
 
 PATCHES = (17, 33, 65)
 SCALES = {"17": (17,), "33": (33,), "65": (65,), "17 + 33 + 65": PATCHES}
-TERMS = {"e": 1, "e + v": 2}
+TERMS = {"e": 0.0, "e + v": 1.0}
 OUT = Path("docs/ablations/uninformed_students.md")
 HEAD = """# Uninformed students: patch sizes and terms of the score
 
@@ -100,8 +100,8 @@ def apart(run: Path, data: Path, every: int) -> Iterator[tuple[str, dict[str, fl
     with torch.inference_mode():
         parts = [standardised(method, image) for image in pixels]
         for scale, patches in SCALES.items():
-            for term, count in TERMS.items():
-                maps = Maps(method, [[part[patch][:, :count] for patch in patches] for part in parts])
+            for term, weight in TERMS.items():
+                maps = Maps(method, [[part[patch] for patch in patches] for part in parts], weight)
                 rows = [
                     Prediction(sample.name, maps.score(number), 1.0, False, sizes[number], maps.empty, (), 0.0)
                     for number, sample in enumerate(samples)
@@ -122,8 +122,8 @@ class Maps(Sequence[NDArray[np.float32]]):
 
     empty = np.zeros((1, 1), np.float32)
 
-    def __init__(self, method: UninformedStudents, parts: Sequence[Sequence[Tensor]]) -> None:
-        self.method, self.parts = method, parts
+    def __init__(self, method: UninformedStudents, parts: Sequence[Sequence[Tensor]], weight: float) -> None:
+        self.method, self.parts, self.weight = method, parts, weight
         side = method.config.image_size
         self.image = torch.empty(1, 3, side, side)
 
@@ -131,11 +131,11 @@ class Maps(Sequence[NDArray[np.float32]]):
         return len(self.parts)
 
     def __getitem__(self, number: Any) -> Any:
-        return self.method.combine(self.parts[number], self.image)[0][0].numpy()
+        return self.method.combine(self.parts[number], self.image, self.weight)[0][0].numpy()
 
     def score(self, number: int) -> float:
         """The score of one image."""
-        return float(self.method.combine(self.parts[number], self.image)[1])
+        return float(self.method.combine(self.parts[number], self.image, self.weight)[1])
 
 
 def page(records: Sequence[Mapping[str, Any]]) -> str:

@@ -1,7 +1,9 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from untaught.config import Settings
 from untaught.engine import pretrain as module
@@ -161,3 +163,14 @@ def test_a_run_holds_its_teacher(product, tmp_path):
         file.unlink()
     image = next((product / "test" / "good").iterdir())
     assert Detector(run).inspect(image).map.shape == (64, 64)
+
+
+def test_tiny_images_are_learned_with_the_largest_patch(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        path = tmp_path / "digits" / "good" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(path)
+    model = TINY | {"image_size": 32, "scales": [65], "pretraining": {"steps": 1, "batch_size": 1}}
+    run = train(Settings(method="uninformed_students", data=str(tmp_path / "digits"), model=model), tmp_path / "run")
+    assert Detector(run).inspect(np.zeros((8, 8), np.uint8)).map.shape == (32, 32)

@@ -207,3 +207,12 @@ def test_the_map_has_the_size_of_an_image_that_the_grid_does_not_divide():
 def test_an_unknown_patch_size_is_named():
     with pytest.raises(ConfigError, match="scales"):
         make(scales=[16])
+
+
+def test_uncertainty_has_the_weight_that_is_asked_for():
+    image = torch.rand(4, 3, 64, 64)
+    method = settled(make(**TINY | {"map": {"sigma": 0, "uncertainty": 0.25}}), image, image)
+    with torch.no_grad():
+        parts = method.scale(33)(method.parts(33, image))
+        assert torch.allclose(method(image)[0], method.enlarge(parts[:, 0] + parts[:, 1] / 4, image), atol=1e-5)
+    assert UninformedStudents.configure("paper").map.uncertainty == 1

@@ -112,7 +112,7 @@ class TrainingConfig(OptimizerSettings):
 class MapConfig(Frozen):
     """From descriptors to map and score."""
 
-    variance: bool = Field(default=True, description="add the students' uncertainty to their error")
+    uncertainty: float = Field(default=1.0, ge=0, description="weight of the students' uncertainty beside their error")
     sigma: float = Field(default=4.0, ge=0, description="Gaussian smoothing of the map in pixels of the input; 0: none")
     top: float = Field(default=0.0, ge=0, le=1, description="score: mean of this highest share; 0: maximum")
 
@@ -148,7 +148,7 @@ PAPER: Mapping[str, Any] = {
         **ADAM, "learning_rate": 1e-4, "together": False, "cached": False, "steps": None, "epochs": 100,
         "batch_size": 1, "crop": 0,
     },
-    "map": {"sigma": 0.0, "top": 0.0},
+    "map": {"uncertainty": 1.0, "sigma": 0.0, "top": 0.0},
 }  # fmt: skip
 
 
@@ -358,14 +358,15 @@ class UninformedStudents(Method):
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
-        return self.combine([self.scale(patch)(self.parts(patch, image)) for patch in self.patches], image)
+        parts = [self.scale(patch)(self.parts(patch, image)) for patch in self.patches]
+        return self.combine(parts, image, self.config.map.uncertainty)
 
     def combine(
-        self, parts: Sequence[Float[Tensor, "b 2 _ _"]], image: Float[Tensor, "b 3 h w"]
+        self, parts: Sequence[Float[Tensor, "b 2 _ _"]], image: Float[Tensor, "b 3 h w"], uncertainty: float
     ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
-        """Map and score from the standardised error and uncertainty of some patch sizes."""
-        terms = 2 if self.config.map.variance else 1
-        map_ = self.smooth(torch.stack([part[:, :terms].sum(dim=1) for part in parts]).mean(dim=0))
+        """Map and score from the standardised error and uncertainty of some patch sizes; `uncertainty` weighs it."""
+        sums = [part[:, 0] + uncertainty * part[:, 1] for part in parts]
+        map_ = self.smooth(torch.stack(sums).mean(dim=0))
         score = top_mean(map_, self.config.map.top) if self.config.map.top else maximum(map_)
         return self.enlarge(map_, image), score
 
