@@ -6,7 +6,7 @@ from untaught.errors import ConfigError
 from untaught.methods.uninformed_students import UninformedStudents
 from untaught.nn.dense import describe
 
-TINY = {"network": {"width": 1 / 16, "descriptor": 8}, "image_size": 64}
+TINY = {"network": {"width": 1 / 16, "descriptor": 8}, "image_size": 64, "scales": [33]}
 PAPER = {"image_size": 40, "network": {"width": 1 / 32, "descriptor": 6}}
 
 
@@ -62,7 +62,7 @@ def test_paper_pretrains_as_the_paper_does():
 
 def test_standardised_teacher_has_mean_0_and_deviation_1():
     image = torch.rand(6, 3, 64, 64)
-    method = prepared(make(scales=[17, 33], **TINY), image)
+    method = prepared(make(**TINY | {"scales": [17, 33]}), image)
     for patch in (17, 33):
         with torch.no_grad():
             said = method.target(patch)(method.describe(method.teacher(patch), image))
@@ -136,7 +136,7 @@ def test_a_part_of_the_image_is_learned_as_it_is_seen_in_the_whole():
 
 def test_on_held_out_images_error_and_uncertainty_have_mean_0_and_deviation_1():
     image, held_out = torch.rand(4, 3, 64, 64), torch.rand(3, 3, 64, 64)
-    method = settled(make(scales=[17, 65], **TINY), image, held_out)
+    method = settled(make(**TINY | {"scales": [17, 65]}), image, held_out)
     for patch in (17, 65):
         with torch.no_grad():
             scaled = method.scale(patch)(method.parts(patch, held_out))
@@ -146,13 +146,13 @@ def test_on_held_out_images_error_and_uncertainty_have_mean_0_and_deviation_1():
 
 def test_the_map_is_the_mean_over_patch_sizes_in_any_order():
     image = torch.rand(4, 3, 64, 64)
-    settings = TINY | {"map": {"sigma": 0}}
-    both = settled(make(scales=[17, 33], **settings), image, image)
-    turned = make(scales=[33, 17], **settings)
+    settings = TINY | {"map": {"sigma": 0, "top": 0}}
+    both = settled(make(**settings | {"scales": [17, 33]}), image, image)
+    turned = make(**settings | {"scales": [33, 17]})
     turned.load_state_dict(both.state_dict())
     singles = []
     for patch in (17, 33):
-        single = make(scales=[patch], **settings)
+        single = make(**settings | {"scales": [patch]})
         single.load_state_dict({key: value for key, value in both.state_dict().items() if f".{patch}." in key})
         singles.append(single)
     with torch.no_grad():
@@ -216,3 +216,13 @@ def test_uncertainty_has_the_weight_that_is_asked_for():
         parts = method.scale(33)(method.parts(33, image))
         assert torch.allclose(method(image)[0], method.enlarge(parts[:, 0] + parts[:, 1] / 4, image), atol=1e-5)
     assert UninformedStudents.configure("paper").map.uncertainty == 1
+
+
+def test_the_score_of_lite_is_the_mean_of_the_highest_share():
+    image = torch.rand(2, 3, 64, 64)
+    method = settled(make(**TINY | {"map": {"sigma": 0, "top": 0.02}}), image, image)
+    with torch.no_grad():
+        parts = method.scale(33)(method.parts(33, image))
+        highest = (parts[:, 0] + method.config.map.uncertainty * parts[:, 1]).flatten(1).topk(5).values
+        assert torch.allclose(method(image)[1], highest.mean(1))
+    assert method.reduction == "mean of the highest 2 % of the anomaly map"
