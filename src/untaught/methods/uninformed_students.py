@@ -28,10 +28,10 @@ Preset `paper`
     patch sizes of standardised error plus standardised uncertainty; score: its maximum.
 
 Preset `lite`
-    For two cores. Three patch sizes, three students each, image 256 x 256 px, a descriptor every 4 px, networks of 0.375
-    of the width. Teacher: taught by the two levels of EfficientNet-Lite0 that see about as much as the patch, 400 steps
-    of 8 crops of 128 px. Students: those of a patch size together, Muon, 600 steps of one part of 128 px of an image.
-    Map smoothed by a Gaussian of 4 px; score: the mean of its highest 0.5 %.
+    For two cores. Three patch sizes, three students each, image 256 x 256 px, a descriptor every 4 px; networks of
+    0.375 of the width. Teacher: taught by the two levels of EfficientNet-Lite0 that see about as much as the patch,
+    400 steps of 8 crops of 128 px. Students: those of a patch size together, Muon, 600 steps of one part of 128 px of
+    an image. Map smoothed by a Gaussian of 4 px; score: the mean of its highest 0.5 %.
 
 Deviations of `paper` from the paper, and why
     - L_c takes squared correlations: the plain sum, as printed, rewards channels that are each other's opposite.
