@@ -214,3 +214,13 @@ def test_two_products_are_learned_by_one_student_and_pasted_squares_stand_out():
 def validation(method, held):
     method.eval()
     return method.loss(batch_of(method, held))["distance"].item()
+
+
+def test_lite_trains_and_scores_the_ungated_features_by_their_squared_distance(lite):
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        target = [level.clamp(-8, 8) for level in lite.teacher(image)]
+        levels = [(t - s).square().mean(1) for t, s in zip(target, lite.student(image), strict=True)]
+        losses = lite.loss(batch_of(lite, image))
+    assert losses["raw"].item() == pytest.approx(sum(level.mean().item() for level in levels), rel=1e-4)
+    assert losses["distance"].item() == pytest.approx(losses["raw"].item() / 3, rel=1e-5)

@@ -84,8 +84,8 @@ def test_exportable(preset):
         assert torch.allclose(program.module()(image[:1])[0], method(image[:1])[0], atol=1e-5)
 
 
-def test_lite_adds_the_worst_positions_to_the_loss():
-    method, plain = make(), make(training={"hard": 0.0})
+def test_the_worst_positions_may_be_added_to_the_loss():
+    method, plain = make(training={"hard": 0.02}), make()
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         batch = Batch(torch.arange(2), image, method.frozen(image))
@@ -100,7 +100,7 @@ def test_lite_adds_the_worst_positions_to_the_loss():
     [
         ({"student": {"widths": [8, 8]}}, "give 5 widths"),
         ({"levels": [8, 24]}, "strides out of"),
-        ({"map": {"weights": [1.0]}}, "one a level"),
+        ({"map": {"form": "sum", "weights": [1.0]}}, "one a level"),
         ({"map": {"form": "product", "weights": [1.0, 1.0, 1.0]}}, "product"),
     ],
 )

@@ -24,15 +24,15 @@ class ObserverSettings(Frozen):
         default="plain", description="`twin`: the teacher's architecture; `plain`: ordinary convolutions, for two cores"
     )
     widths: tuple[int, ...] = Field(
-        default=(32, 48, 96, 192, 256), description="plain: channels at stride 2, 4, 8 and so on"
+        default=(24, 32, 64, 128, 192), description="plain: channels at stride 2, 4, 8 and so on"
     )
-    depth: int = Field(default=2, ge=0, description="plain: residual blocks at each level that is compared")
+    depth: int = Field(default=1, ge=0, description="plain: residual blocks at each level that is compared")
 
 
 class ObserverTraining(OptimizerSettings):
     """How the student is trained."""
 
-    hard: float = Field(default=0.02, ge=0, le=1, description="share of worst positions whose mean is added; 0: none")
+    hard: float = Field(default=0.0, ge=0, le=1, description="share of worst positions whose mean is added; 0: none")
     epochs: int = Field(default=100, ge=1, description="epochs in all where `settle` is off")
     steps: int | None = Field(default=None, ge=1, description="steps in all, in place of epochs")
     batch_size: int = Field(default=16, ge=1)
