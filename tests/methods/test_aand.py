@@ -26,7 +26,7 @@ def lite():
 
 
 def pairs(method, images):
-    return batch_of(method.stages()[0], images)
+    return batch_of(method.stages()[0], ("image",), (images,))
 
 
 def test_paper_has_the_papers_constants():
@@ -138,12 +138,28 @@ def test_the_second_stage_learns_from_the_softly_gated_teacher(lite):
             assert torch.equal(frozen[str(stride)], level)
 
 
+def test_lite_scales_what_the_teacher_says_and_not_its_deviation():
+    method = make(image_size=64, untrained=False).eval()
+    image = torch.rand(4, 3, 64, 64)
+    with torch.no_grad():
+        method.prepare(method.stages()[0], [Batch(torch.arange(4), image)], lambda tensor: tensor)
+        raw = method.teacher(image)
+        plain = method.standards(raw)
+        for number, advanced in enumerate(method.advanced(image)):
+            own, standard = plain[number], method.standards[number]
+            gate = method.amplifier.gates[number](own)[:, None]
+            factor = torch.tanh(method.amplifier.generators[number].project(own))
+            expected = own + gate * factor * raw[number] / standard.deviation[:, None, None]
+            inside = own.abs() < 8  # beyond, the standardised feature is cut off
+            assert torch.allclose(advanced[inside], expected[inside], atol=1e-4)
+
+
 def test_without_the_amplifier_the_teacher_is_plain():
     method = make(image_size=64, amplifier={"on": False}).eval()
     (stage,) = method.stages()
     image = torch.rand(4, 3, 64, 64)
     with torch.no_grad():
-        batch = batch_of(stage, image)
+        batch = batch_of(stage, ("image",), (image,))
         method.prepare(stage, [batch], lambda tensor: tensor)
         plain = method.standards(method.teacher(image))
         assert all(torch.equal(*pair) for pair in zip(method.advanced(image), plain, strict=True))
@@ -157,7 +173,8 @@ def test_a_toy_gate_learns_to_tell_held_out_drawn_defects():
     method = make(image_size=64, untrained=False, amplifier={"share": 0.3})
     stage = method.stages()[0]
     parts = draw_parts(64)
-    train, held_out = parts.good[:6], torch.cat([parts.good[6:], parts.whole])
+    (good,), (whole,) = parts.good, parts.whole
+    train, held_out = good[:6], torch.cat([good[6:], whole])
     method.eval()
     method.prepare(stage, [Batch(torch.arange(6), train)], lambda tensor: tensor)
     optimizer, method = stage.optimizer(stage.parameters), method.train()
@@ -208,8 +225,7 @@ def residuals(method, batches):
 
 
 def test_quality_is_measured_on_pairs_and_on_good_images(lite):
-    parts = draw_parts(64)
-    batch = pairs(lite, parts.good)
+    batch = pairs(lite, *draw_parts(64).good)
     with torch.no_grad():
         measured = lite.measure([batch])
         levels = lite.standards(lite.teacher(batch.defect))

@@ -1,6 +1,6 @@
 import torch
 
-from untaught.nn.standard import ChannelStandard, moments
+from untaught.nn.standard import ChannelStandard, Standards, moments
 
 
 def test_channels_get_mean_0_and_deviation_1():
@@ -27,3 +27,13 @@ def test_a_channel_that_never_changes_stays_finite():
     standard = ChannelStandard(1)
     standard.take(moments(torch.full((2, 1, 4, 4), 0.25)))
     assert standard(torch.full((1, 1, 1, 1), 0.5)).item() == 0.25
+
+
+def test_the_origin_is_where_zero_lies():
+    torch.manual_seed(0)
+    features = torch.randn(4, 3, 5, 5) + 2
+    standards = Standards([3])
+    standards.take([[features]], lambda tensor: tensor)
+    (origin,) = standards.origins()
+    assert torch.allclose(standards([torch.zeros(1, 3, 1, 1)])[0][0], origin, atol=1e-6)
+    assert Standards([3], on=False).origins() is None

@@ -55,7 +55,7 @@ class ResidualGate(nn.Module):
 
 
 class ResidualGenerator(nn.Module):
-    """Attribute-scaling residual generator: each channel times a factor within -1..1.
+    """Attribute-scaling residual generator: each channel times a factor within -1..1, told by all channels.
 
     Args:
         channels: of the features.
@@ -65,10 +65,12 @@ class ResidualGenerator(nn.Module):
         super().__init__()
         self.project = projection(channels)
 
-    def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """The value that a fully open gate adds."""
+    def forward(
+        self, features: Float[Tensor, "b c h w"], origin: Float[Tensor, "c 1 1"] | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """The value that a fully open gate adds; scaled is the distance from `origin`, by default from 0."""
         factor: Tensor = torch.tanh(self.project(features).float())
-        return factor * features
+        return factor * (features if origin is None else features - origin)
 
 
 class Amplifier(nn.Module):
@@ -95,10 +97,14 @@ class Amplifier(nn.Module):
         return [gate(level) for gate, level in zip(self.gates, features, strict=True)]
 
     def forward(
-        self, features: Sequence[Float[Tensor, "b _ _ _"]], gates: Sequence[Float[Tensor, "b _ _"]]
+        self,
+        features: Sequence[Float[Tensor, "b _ _ _"]],
+        gates: Sequence[Float[Tensor, "b _ _"]],
+        origins: Sequence[Float[Tensor, "_ 1 1"]] | None = None,
     ) -> list[Float[Tensor, "b _ _ _"]]:
-        """Levels with their residuals: gate times value. A mask may stand for a gate."""
+        """Levels with their residuals: gate times value. A mask may stand for a gate; for `origins` see the values."""
+        known = [None] * len(features) if origins is None else origins
         return [
-            level + gate[:, None] * generator(level)
-            for level, gate, generator in zip(features, gates, self.generators, strict=True)
+            level + gate[:, None] * generator(level, origin)
+            for level, gate, generator, origin in zip(features, gates, self.generators, known, strict=True)
         ]

@@ -61,6 +61,13 @@ class Standards(nn.ModuleList):
         """Every level on its scale."""
         return [standard(level) for standard, level in zip(self, features, strict=True)]
 
+    def origins(self) -> list[Float[Tensor, "_ 1 1"]] | None:
+        """Where a feature that is 0 for the teacher lies on the scale of each level; None where they are the same."""
+        if not self.channels:
+            return None
+        known = [standard for standard in self if isinstance(standard, ChannelStandard)]
+        return [-(standard.mean / standard.deviation)[:, None, None] for standard in known]
+
     @torch.no_grad()
     def take(self, batches: Iterable[Sequence[Float[Tensor, "b _ _ _"]]], reduce: Callable[[Tensor], Tensor]) -> None:
         """Take the statistics of all levels from the good images; `reduce` adds up over processes."""
