@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -49,3 +51,13 @@ def coherent_distance(target: Float[Tensor, "b c h w"], student: Float[Tensor, "
     difference = target.float() - student.float()
     around = F.avg_pool2d(F.pad(difference, (1, 1, 1, 1), mode="replicate"), 3, 1)
     return 0.5 * (energy(difference) + 9 * energy(around))
+
+
+def level_distances(
+    target: Sequence[Float[Tensor, "b _ _ _"]], student: Sequence[Float[Tensor, "b _ _ _"]], squared: bool
+) -> list[Float[Tensor, "b _ _"]]:
+    """Each level's distance at its own size, raw: `squared`, at the finest level coherent, or else of the cosine."""
+    pairs = list(zip(target, student, strict=True))
+    if not squared:
+        return [cosine_distance(*pair) for pair in pairs]
+    return [coherent_distance(*pairs[0]), *(squared_distance(*pair) for pair in pairs[1:])]

@@ -30,12 +30,9 @@ Preset `paper`
     upsampled with aligned corners, smoothed by a Gaussian of 4 px. Score: maximum.
 
 Preset `lite`
-    For two cores. Teacher EfficientNet-Lite0, levels of stride 8 and 16, image 384 x 384 px; features standardised
-    channel by channel; slim student (`nn.students.SlimStudent`). Stage `amplify`: 200 steps of 8 pairs, cross entropy
-    (gamma 0), Adam 0.005. Stage `distil`: squared distance + that of each image's 10 worst positions, Muon; it ends by
-    itself when held-out good images stop improving. Map: sum of the levels' squared distances on a grid of 4 px,
-    smoothed by a Gaussian of 6 px. Score: the mean of the highest 1 % of each level's distances minus the mean of all,
-    summed over levels.
+    For two cores. Teacher, input size, standardisation, student, map and score are those of reverse distillation's
+    `lite`. Stage `amplify`: 200 steps of 8 pairs, cross entropy (gamma 0), Adam 0.005. Stage `distil`: squared distance
+    + that of each image's 10 worst positions, Muon; it ends by itself when held-out good images stop improving.
 
 Deviations of `paper` from the authors' code, and why
     - Neither epoch nor end of training is chosen by test labels: the last epoch counts. What the gate is worth is
@@ -79,7 +76,7 @@ from untaught.losses.amplification import amplification_loss
 from untaught.losses.cosine import cosine_loss
 from untaught.losses.gate import focal_loss, gate_quality
 from untaught.losses.hard import hard_losses
-from untaught.maps.distance import cosine_distance, squared_distance
+from untaught.maps.distance import cosine_distance, level_distances, squared_distance
 from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
 from untaught.method import Drops, Method, MethodConfig, Plateau, Reduce, Stage
 from untaught.nn.amplifier import Amplifier
@@ -131,7 +128,13 @@ class AandConfig(MethodConfig):
     """Settings of anomaly amplification and normality distillation."""
 
     image_size: int = Field(default=384, ge=32, le=4096, description="side of the square input in pixels")
-    levels: tuple[int, ...] = Field(default=(8, 16), min_length=1, description="strides of the levels, finest first")
+    sizes: tuple[int, ...] = Field(
+        default=(256, 384, 512),
+        description="sides to choose from by the images' own size where none is asked for; none: image_size",
+    )
+    levels: tuple[int, ...] = Field(
+        default=(8, 16, 32), min_length=1, description="strides of the levels, finest first"
+    )
     standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
     amplifier: AmplifierSettings = AmplifierSettings()
     student: StudentSettings = StudentSettings()
@@ -139,15 +142,12 @@ class AandConfig(MethodConfig):
     map: MapSettings = MapSettings()
 
 
-LITE: Mapping[str, Any] = {
-    "amplifier": {"optimizer": "adam", "learning_rate": 5e-3},
-    "student": {"widths": (48, 96, 192)},
-    "map": {"energy": 0.0, "weights": (), "sigma": 6.0, "top": 0.01, "roots": False, "votes": ()},
-}
+LITE: Mapping[str, Any] = {"amplifier": {"optimizer": "adam", "learning_rate": 5e-3}}
 ADAM = {"optimizer": "adam", "learning_rate": 0.005, "betas": (0.5, 0.999)}
 PAPER: Mapping[str, Any] = {
     "backbone": "wide_resnet50_2.tv_in1k",
     "image_size": 256,
+    "sizes": (),
     "levels": (4, 8, 16),
     "student": {"form": "mirrored"},
     "amplifier": {
@@ -210,7 +210,7 @@ class Aand(Method):
 
     def _distil(self) -> Stage:
         settings = self.config.training
-        plateau = Plateau("distance", enough=0.1, minimum=150, maximum=600)
+        plateau = Plateau("distance", every=25, least=0.03, enough=0.3, minimum=150, maximum=600)
         return Stage(
             name="distil", parameters=list(self.student.parameters()), loss=self.distil_loss,
             optimizer=self.optimizer, epochs=settings.epochs, batch_size=settings.batch_size, frozen=self.frozen,
@@ -292,17 +292,14 @@ class Aand(Method):
         target = target if self.config.amplifier.on else self.standards(target)
         restored = self.student(target)
         whole = cosine_loss(target, restored, "global") if self.config.training.loss == "global" else None
-        return hard_losses(self.apart(target, restored), self.config.training.hard, whole)
-
-    def apart(self, target: Sequence[Tensor], restored: Sequence[Tensor]) -> list[Float[Tensor, "b _ _"]]:
-        """The distance of each position of each level, raw: squared where that is the loss, else of the cosine."""
         measure = squared_distance if self.config.training.loss == "squared" else cosine_distance
-        return [measure(*pair) for pair in zip(target, restored, strict=True)]
+        distances = [measure(*pair) for pair in zip(target, restored, strict=True)]
+        return hard_losses(distances, self.config.training.hard, whole)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
         target = self.advanced(image)
-        distances = self.apart(target, self.student(target))
+        distances = level_distances(target, self.student(target), self.config.training.loss == "squared")
         map_, score = self.map(distances, target, (image.shape[-2], image.shape[-1]))
         return map_, score
 

@@ -82,7 +82,7 @@ from torch import Tensor, nn
 from untaught.batch import Batch
 from untaught.losses.cosine import cosine_losses
 from untaught.losses.squared import squared_losses
-from untaught.maps.distance import coherent_distance, cosine_distance, squared_distance
+from untaught.maps.distance import level_distances
 from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
 from untaught.method import Method, MethodConfig, Plateau, Reduce, Stage
 from untaught.nn.backbones import Teacher
@@ -213,18 +213,13 @@ class ReverseDistillation(Method):
 
     def distances(self, features: Sequence[Tensor]) -> list[Float[Tensor, "b _ _"]]:
         """The distance of each level at its own size, raw: squared where that is the loss, else of the cosine."""
-        return self._apart(*self.restore(features))
-
-    def _apart(self, target: Sequence[Tensor], restored: Sequence[Tensor]) -> list[Float[Tensor, "b _ _"]]:
-        pairs = list(zip(target, restored, strict=True))
-        if self.config.training.loss != "squared":
-            return [cosine_distance(*pair) for pair in pairs]
-        return [coherent_distance(*pairs[0]), *(squared_distance(*pair) for pair in pairs[1:])]
+        return level_distances(*self.restore(features), self.config.training.loss == "squared")
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
         target, restored = self.restore(self.teacher(image))
-        map_, score = self.map(self._apart(target, restored), target, (image.shape[-2], image.shape[-1]))
+        distances = level_distances(target, restored, self.config.training.loss == "squared")
+        map_, score = self.map(distances, target, (image.shape[-2], image.shape[-1]))
         return map_, score
 
     def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
