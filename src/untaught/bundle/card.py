@@ -73,7 +73,7 @@ class DropRecord(Part):
 
     auroc: float = Field(description="image AUROC at full precision, drawn defects against good images")
     auroc_after: float
-    correlation: float = Field(description="lowest correlation of a map with its map at full precision")
+    correlation: float = Field(description="of maps of drawn defects with those at full precision, the mean")
 
 
 class RegionRecord(Part):

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from untaught.bundle.archive import SIGNATURE, SUMS, sums, write_parts
 from untaught.bundle.bundle import CARD, Bundle
-from untaught.bundle.card import BundleCard, GoldenRecord, RegionRecord
+from untaught.bundle.card import BundleCard, DropRecord, GoldenRecord, Precision, RegionRecord
 from untaught.bundle.graph import check_graph
 from untaught.bundle.signature import public_hex, read_private_key
-from untaught.calibration import promise
+from untaught.calibration import Calibration, promise
+from untaught.engine.calibrate import calibrate_products, calibrate_scores
 from untaught.engine.predict import Detector
 from untaught.engine.provenance import versions
+from untaught.export.gate import MOST, Cost, drawn
 from untaught.export.golden import choose, golden_parts
 from untaught.export.graph import graph_record, to_onnx
 from untaught.export.held_out import find_held_out
-from untaught.export.parity import TOLERANCE, Comparison, Tally, raised
+from untaught.export.parity import TOLERANCES, Comparison, Tally, raised
+from untaught.export.preparation import REGIONS, preparation
+from untaught.export.shrink import to_fp16, to_int8
 from untaught.files import replacing
 from untaught.image import Recipe
-from untaught.inspector import Inputs, score_image
+from untaught.image.tiles import cut
+from untaught.inspector import Inputs, Scorer, score_image
 from untaught.progress import Progress, Report, silent
-from untaught.records import ScoreMap
 from untaught.regions import WORK_PIXELS
 from untaught.run import Run
 from untaught.runtime.session import Session, installed, open_session
@@ -36,6 +41,7 @@ def export_run(
     out: str | Path,
     *,
     data: Sequence[str] | None = None,
+    precision: Precision = "fp32",
     sign: str | Path | None = None,
     report: Report = silent,
 ) -> Bundle:
@@ -45,6 +51,8 @@ def export_run(
         run: a finished run; it is not changed.
         out: the file; replaced as a whole.
         data: where the held-out images are now, if no longer where the run was trained.
+        precision: `fp16` keeps weights in 16 bits and halves the file; `int8` computes the networks in 8 bits. Either
+            is written only if drawn defects are still told from good images and maps stay what they were.
         sign: PEM file of a private ed25519 key.
         report: told of the progress.
 
@@ -59,7 +67,7 @@ def export_run(
     """
     opened = run if isinstance(run, Run) else Run(run)
     key = None if sign is None else read_private_key(Path(sign))
-    parts = Export(opened, data, report).parts(None if key is None else public_hex(key))
+    parts = Export(opened, data, precision, report).parts(None if key is None else public_hex(key))
     parts[SUMS] = sums(parts)
     if key is not None:
         parts[SIGNATURE] = key.sign(parts[SUMS])
@@ -68,12 +76,20 @@ def export_run(
     return Bundle(out)
 
 
+class Known(NamedTuple):
+    """What is known of good parts: of all together, and of each product where there are several."""
+
+    all: Calibration
+    products: Mapping[str, Calibration]
+
+
 @dataclass
 class Export:
     """One export; `parts` is its order of events."""
 
     run: Run
     data: Sequence[str] | None
+    precision: Precision
     report: Report
 
     def __post_init__(self) -> None:
@@ -84,81 +100,94 @@ class Export:
     def parts(self, public_key: str | None) -> dict[str, bytes]:
         """The files of the bundle, proven."""
         self.report(Progress("export graph", 0, 1))
-        model = to_onnx(self.detector.method, self.recipe.input_size)
+        model, drop = self._shrunk(to_onnx(self.detector.method, self.recipe.input_size))
         check_graph(model, "the exported graph")
         sessions = [open_session(model, backend) for backend in installed()]
-        found = self._compare(sessions)
-        calibration = raised(self.run.card.calibration, found.rounding)
-        products = {name: raised(known, found.rounding) for name, known in self.run.card.products.items()}
-        found.check(self.run.card.calibration, calibration)
-        golden = list(self._golden(found.scores[: len(self.held_out.calibration)]))
-        method, card = self.detector.method, self.run.card
+        truth: Scorer = self.detector.score if drop is None else sessions[0]
+        found = self._compare(truth, "torch" if drop is None else sessions[0].backend, sessions)
+        known = Known(self.run.card.calibration, self.run.card.products) if drop is None else self._calibrated(found)
+        after = Known(
+            raised(known.all, found.rounding), {k: raised(v, found.rounding) for k, v in known.products.items()}
+        )
+        tolerance = TOLERANCES[self.precision]
+        found.check(known.all, after.all, tolerance)
+        golden = list(self._golden(truth, found.scores[: len(self.held_out.calibration)], known.all.image.value))
+        card = self.run.card
         told = BundleCard(
-            **{**dict(card), "calibration": calibration, "products": products},
+            **{**dict(card), "calibration": after.all, "products": after.products},
             exported=datetime.now(UTC).isoformat(timespec="seconds"),
             exporters=versions(EXPORTERS),
-            graph=graph_record(method, card.reduction, self.recipe.input_size, "fp32"),
+            graph=graph_record(self.detector.method, card.reduction, self.recipe.input_size, self.precision),
             preparation=preparation(self.recipe),
-            guarantee={"image": promise(calibration.image), "pixel": promise(calibration.pixel)},
+            guarantee={"image": promise(after.all.image), "pixel": promise(after.all.pixel)},
             rounding=found.rounding,
             regions=RegionRecord(rule=REGIONS, work_pixels=WORK_PIXELS),
-            tolerance=TOLERANCE,
+            tolerance=tolerance,
             golden=[record for record, _ in golden],
             held_out=len(found.scores),
             parity=found.records(),
+            drop=drop,
             public_key=public_key,
         )
         files = {name: data for _, parts in golden for name, data in parts.items()}
         return {CARD: told.model_dump_json(indent=1).encode(), told.graph.file: model, **files}
 
-    def _compare(self, sessions: list[Session]) -> Comparison:
-        found = Comparison({session.backend: Tally(session.version) for session in sessions})
+    def _shrunk(self, model: bytes) -> tuple[bytes, DropRecord | None]:
+        """The graph in the wanted precision, and what that costs."""
+        if self.precision == "fp32":
+            return model, None
+        good = [self._inputs(number) for number in range(len(self.held_out.samples))[:MOST]]
+        bad = list(drawn(good, self.run.card.seed))
+        self.report(Progress(f"export in {self.precision}", 0, 1))
+        small = to_fp16(model) if self.precision == "fp16" else to_int8(model, self._batches([*good, *bad]))
+        session, cost = open_session(small, "onnxruntime"), Cost()
+        for pictures, defective in ((good, False), (bad, True)):
+            answers = (
+                (score_image(self.detector.score, one, self.recipe), score_image(session, one, self.recipe))
+                for one in pictures
+            )
+            cost.add(answers, defective=defective)
+        return small, cost.check(self.precision)
+
+    def _batches(self, pictures: Sequence[Inputs]) -> Iterator[Inputs]:
+        """Pictures as the graph is fed with them; of a picture in tiles, one after the other its first, second, ..."""
+        for number, inputs in enumerate(pictures):
+            if self.recipe.tiling is None:
+                yield {name: picture[None] for name, picture in inputs.items()}
+            else:
+                tiles = {name: cut(picture, self.recipe.tiling) for name, picture in inputs.items()}
+                place = number % self.recipe.tiles
+                yield {name: tile[place : place + 1] for name, tile in tiles.items()}
+
+    def _calibrated(self, found: Comparison) -> Known:
+        """The calibration of a graph that is not quite the run's."""
+        card, samples = self.run.card, self.held_out.calibration
+        promised = (card.calibration.wanted, card.calibration.kind)
+        pairs = list(zip(found.scores, found.maxima, strict=True))[: len(samples)]
+        names = [sample.product if sample.product in card.products else "" for sample in samples]
+        return Known(calibrate_scores(pairs, *promised), calibrate_products(pairs, names, *promised))
+
+    def _compare(self, truth: Scorer, name: str, sessions: list[Session]) -> Comparison:
+        tallies = {session.backend: Tally(session.version) for session in sessions if session is not truth}
+        found = Comparison(name, tallies)
         for number, sample in enumerate(self.held_out.samples):
             inputs = self._inputs(number)
-            found.add(
-                score_image(self.detector.score, inputs, self.recipe),
-                {session.backend: score_image(session, inputs, self.recipe) for session in sessions},
-            )
+            came = {
+                session.backend: score_image(session, inputs, self.recipe)
+                for session in sessions
+                if session is not truth
+            }
+            found.add(score_image(truth, inputs, self.recipe), came)
             self.report(Progress(f"compare {sample.name}", number + 1, len(self.held_out.samples)))
         return found
 
-    def _golden(self, scores: list[float]) -> Iterator[tuple[GoldenRecord, dict[str, bytes]]]:
-        limit = self.run.card.calibration.image.value
+    def _golden(
+        self, truth: Scorer, scores: list[float], limit: float
+    ) -> Iterator[tuple[GoldenRecord, dict[str, bytes]]]:
         for place, number in enumerate(choose(scores)):
             inputs = self._inputs(number)
-            says: ScoreMap = score_image(self.detector.score, inputs, self.recipe)
+            says = score_image(truth, inputs, self.recipe)
             yield golden_parts(place, self.held_out.samples[number].name, inputs, says, says.score > limit)
 
     def _inputs(self, number: int) -> Inputs:
         return self.detector.decode(self.held_out.source(self.held_out.samples[number], self.recipe)).inputs
-
-
-def preparation(recipe: Recipe) -> list[str]:
-    """From a file to the graph's input, step by step, in words."""
-    height, width = recipe.input_size
-    steps = [
-        "decode PNG, JPEG, BMP or TIFF; turn it upright as EXIF says",
-        f"16-bit values become value * 256 // {recipe.white + 1}, at most 255",
-        "lay transparency on black; grey, palette and CMYK become RGB; colour profiles are ignored",
-        f"resize to {recipe.width} x {recipe.height} (width x height), whatever the aspect ratio: {RESIZE}",
-    ]
-    if recipe.depth is not None:
-        steps.append(
-            f"depth beside it: metres (integers times {recipe.depth.unit:g}), the part is what lies more than "
-            f"{recipe.depth.relief:g} m off the plate; `untaught.image.depth.prepare` says each step"
-        )
-    if recipe.area is not None:
-        steps.append(f"paint all pixels outside recipe.area in the RGB colour {list(recipe.area.fill)}")
-    if recipe.tiling is not None:
-        steps.append(
-            f"cut into {recipe.tiles} tiles of {width} x {height}, at least {recipe.tiling.overlap} px overlapping, "
-            "and feed them as a batch; docs/guide/bundle.md says where they lie and how their maps are joined"
-        )
-    return [*steps, "feed the bytes as they are: the graph scales and normalises them itself"]
-
-
-RESIZE = "bilinear with antialiasing, as Pillow's BILINEAR (a triangle two target pixels wide), rounded to whole values"
-REGIONS = (
-    "stretch the map bilinearly to the image's size; pixels greater than calibration.pixel.value that touch by a side "
-    "or a corner are one region; its score is its highest map value"
-)

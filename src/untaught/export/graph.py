@@ -12,6 +12,7 @@ import torch
 from untaught.bundle.card import GraphRecord, Precision, TensorRecord
 from untaught.engine.predict import Scoring
 from untaught.errors import RunError
+from untaught.export.fold import fold_scaling
 from untaught.method import Method
 
 OPSET = 18
@@ -53,7 +54,9 @@ def to_onnx(method: Method, size: tuple[int, int], batch: int | None = None) -> 
                 verbose=False,
             )
             assert program is not None
-            return bytes(program.model_proto.SerializeToString())
+            model = program.model_proto
+            fold_scaling(model)
+            return bytes(model.SerializeToString())
     except torch.onnx.errors.OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0][:300]
         raise RunError(
