@@ -23,14 +23,19 @@ from untaught.anomalies.draw import Drawer
 from untaught.batch import Batch
 from untaught.data import flaws, moulding, toy
 from untaught.engine.pairs import draw_pairs, to_pixels
+from untaught.engine.predict import scorer
 from untaught.engine.tensors import to_tensors
+from untaught.errors import RunError
+from untaught.export.graph import to_onnx
 from untaught.image.depth import DepthRecipe, prepare
 from untaught.method import Method, Stage
 from untaught.records import GOOD
+from untaught.runtime.session import open_session
 
 STEPS = 20
 GOOD_IMAGES = 8
 TOLERANCE = 1e-5
+EXPORTED = 1e-4
 Make = Callable[[], Method]
 Shown = tuple[Tensor, ...]  # what a method takes, in the order of its `inputs`
 
@@ -42,7 +47,7 @@ def check_method(method: type[Method], *, untrained: bool = False, seed: int = 0
     after training, even after `.train()`, and without gradients; does every parameter of a stage get a gradient; does
     the loss fall in 20 steps on drawn parts; has the map the input's size, is it finite; does the same image give the
     same in any batch; does the same seed give the same weights; is a saved method the same when loaded; does the map
-    rise where a drawn part has a defect.
+    rise where a drawn part has a defect; does it give the same as an ONNX graph.
 
     Args:
         method: the class.
@@ -69,6 +74,7 @@ def check_method(method: type[Method], *, untrained: bool = False, seed: int = 0
     check_defects(model, parts)
     check_saved(model, method(model.config, untrained=True), parts.good)
     check_seed(make, parts.good)
+    check_exported(model, parts.good)
 
 
 @dataclass(frozen=True)
@@ -232,6 +238,25 @@ def check_saved(method: Method, other: Method, shown: Shown) -> None:
         other.load_state_dict(load_file(path))
     for one, two in zip(scored(method, shown), scored(other.eval(), shown), strict=True):
         assert torch.equal(one, two), "a saved method gives other maps when loaded"
+
+
+def check_exported(method: Method, shown: Shown) -> None:
+    """As an ONNX graph the method gives the same map and score, within `EXPORTED` of the largest."""
+    arrays = [tensor.permute(0, 2, 3, 1).contiguous().numpy() for tensor in members(shown, slice(2))]
+    inputs = {
+        name: (array * 255).round().astype(np.uint8) if name == "image" else array
+        for name, array in zip(method.inputs, arrays, strict=True)
+    }
+    try:
+        graph = to_onnx(method, (arrays[0].shape[1], arrays[0].shape[2]), batch=2)
+    except RunError as error:
+        raise AssertionError(str(error)) from error
+    session = open_session(graph, "onnxruntime", threads=1)
+    for what, expected, came in zip(
+        ("map", "score"), scorer(method, torch.device("cpu"))(inputs), session(inputs), strict=True
+    ):
+        difference = float(np.abs(expected - came).max() / max(np.abs(expected).max(), 1e-12))
+        assert difference <= EXPORTED, f"the {what} of the ONNX graph differs by {difference:g} of its largest value"
 
 
 def check_seed(make: Make, shown: Shown) -> None:

@@ -95,13 +95,13 @@ class Comparison:
                     f"at most {tolerance:g}",
                     "report it with the method's name; nothing was written",
                 )
-            tally = self.tallies[backend]
+        for backend, tally in self.tallies.items():
             changed = _changed(self.scores, tally.scores, before.image.value, after.image.value)
             changed += _changed(self.maxima, tally.maxima, before.pixel.value, after.pixel.value)
             if changed:
                 raise BundleError(
                     f"{changed} of {len(self.scores)} held-out images get another verdict or other regions in "
-                    f"{backend} {record.version}",
+                    f"{backend} {tally.version}",
                     "the same verdict for each",
                     "report it with the method's name; nothing was written",
                 )

@@ -1,0 +1,66 @@
+"""The export of a run, step by step; the finished file is asked in tests/bundle and tests/runtime."""
+
+import json
+import shutil
+
+import pytest
+
+from untaught.bundle.bundle import Bundle
+from untaught.cli.main import main
+from untaught.errors import DataError
+from untaught.export.golden import choose
+from untaught.export.held_out import find_held_out
+from untaught.run import Run
+
+
+def test_the_file_tells_how_it_was_proven(bundle_file, run_folder):
+    card, run = Bundle(bundle_file).card, Run(run_folder).card
+    assert card.held_out == len(run.data.calibration) + len(run.data.monitor)
+    assert set(card.parity) == {"onnxruntime", "openvino"}
+    for record in card.parity.values():
+        assert 0 <= record.score <= 1e-4
+        assert 0 < record.map <= 1e-4
+    names = [item.name for item in run.data.calibration]
+    assert all(golden.name in names for golden in card.golden)
+    assert [golden.score for golden in card.golden] == sorted(golden.score for golden in card.golden)
+    assert card.calibration.image.value - run.calibration.image.value == pytest.approx(card.rounding["score"])
+
+
+def test_golden_pictures_span_the_scores():
+    assert choose([3.0, 1.0, 2.0, 5.0, 4.0]) == [1, 0, 3]
+    assert choose([1.0]) == [0]
+
+
+@pytest.fixture
+def moved(run_folder, product, tmp_path):
+    """The run of a product whose images went elsewhere and were renamed, all but the defective ones."""
+    shutil.copytree(run_folder, tmp_path / "run")
+    shutil.copytree(product, tmp_path / "there")
+    for path in (tmp_path / "there" / "train" / "good").iterdir():
+        path.rename(path.with_name(f"part_{path.name}"))
+    settings = tmp_path / "run" / "settings.toml"
+    settings.write_text(settings.read_text("utf-8").replace(str(product), str(tmp_path / "gone")), "utf-8")
+    return tmp_path
+
+
+def test_held_out_images_are_found_by_what_they_show(moved):
+    found = find_held_out(Run(moved / "run"), [str(moved / "there")])
+    assert len(found.calibration) == len(Run(moved / "run").card.data.calibration)
+    assert all(sample.name.startswith("train/good/part_") for sample in found.samples)
+
+
+def test_moved_or_changed_images_are_one_clear_error_that_says_what_to_do(moved, capsys, monkeypatch):
+    out = moved / "x.untaught"
+    monkeypatch.setattr("sys.argv", ["untaught", "export", str(moved / "run"), "--out", str(out), "--json"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["error"] == "DataError"
+    assert "--data DIR" in told["fix"]
+    assert not out.exists()
+    run = Run(moved / "run")
+    name = f"part_{run.card.data.calibration[0].name.rpartition('/')[2]}"
+    (moved / "there" / "train" / "good" / name).unlink()
+    with pytest.raises(DataError, match=r"1 of 10 held-out images are missing or changed"):
+        find_held_out(run, [str(moved / "there")])

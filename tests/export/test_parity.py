@@ -1,0 +1,58 @@
+"""Runtimes that are not torch's equal, and the refusal to export with them."""
+
+import numpy as np
+import pytest
+
+from untaught.calibration import Calibration
+from untaught.errors import BundleError
+from untaught.export.parity import Comparison, Tally, raised
+from untaught.records import ScoreMap
+
+SCORES = [1.0, 2.0, 3.0, 4.0]
+
+
+def compared(score=0.0, map_=0.0, only=0):
+    """Torch beside a runtime that is off by so much on one image."""
+    found = Comparison("torch", {"onnxruntime": Tally("9"), "openvino": Tally("9")})
+    for number, value in enumerate(SCORES):
+        expected = ScoreMap(np.full((4, 4), value, np.float32), value)
+        came = expected
+        if number == only:
+            array = expected.map.copy()
+            array[0, 0] += map_
+            came = ScoreMap(array, value + score)
+        found.add(expected, {"onnxruntime": expected, "openvino": came})
+    return found
+
+
+def calibration():
+    return Calibration.from_scores(SCORES, SCORES, 0.4)  # the threshold is 3, the third image's own score
+
+
+def test_rounding_is_borne_and_told():
+    found = compared(score=2e-5, map_=1e-5, only=2)
+    found.check(calibration(), raised(calibration(), found.rounding), 1e-4)
+    record = found.records()["openvino"]
+    assert record.score == pytest.approx(2e-5 / 4, rel=1e-3)
+    assert found.records()["onnxruntime"].score == 0
+
+
+def test_an_image_on_the_threshold_does_not_change_its_verdict_by_a_last_digit():
+    found, before = compared(score=1e-6, only=2), calibration()
+    assert before.image.value == SCORES[2] < found.tallies["openvino"].scores[2]
+    with pytest.raises(BundleError, match="1 of 4 held-out images get another verdict"):
+        found.check(before, before, 1e-4)
+    after = raised(before, found.rounding)
+    found.check(before, after, 1e-4)
+    assert after.image.value > before.image.value
+    assert after.image.rate == before.image.rate
+
+
+@pytest.mark.parametrize(
+    ("off", "figure"),
+    [({"score": 1e-3}, "0.00025 in the score"), ({"map_": 1e-3}, "0.00025 in the map"), ({"score": np.nan}, "inf")],
+)
+def test_a_runtime_too_far_from_torch_is_refused_with_the_figures(off, figure):
+    found = compared(**off)
+    with pytest.raises(BundleError, match=rf"openvino 9 differs from torch.*{figure}"):
+        found.check(calibration(), raised(calibration(), found.rounding), 1e-4)
