@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from untaught.losses.cosine import Features, worst
-from untaught.maps.distance import squared_distance
 
 
 def squared_losses(target: Features, student: Features, hard: float = 0.0) -> dict[str, Float[Tensor, ""]]:
@@ -25,7 +24,8 @@ def squared_losses(target: Features, student: Features, hard: float = 0.0) -> di
         hard: where above 0, the mean over this share of all positions of the batch, those that are restored worst,
             is added to `squared` for each level.
     """
-    positions = [squared_distance(*pair) for pair in zip(target, student, strict=True)]
+    pairs = zip(target, student, strict=True)
+    positions = [(wanted.float() - restored.float()).square().mean(dim=1) for wanted, restored in pairs]
     means = torch.stack([level.mean() for level in positions])
     total = means.sum()
     if hard > 0:
