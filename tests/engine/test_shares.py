@@ -52,3 +52,16 @@ def test_the_next_pairs_are_drawn_while_this_batch_is_in_use():
     for batch in share.epoch(1, 0):
         assert begun[1 - int(batch.index[0])].wait(timeout=20)
         break
+
+
+def test_few_images_are_drawn_on_several_times_and_never_alike():
+    cache = FeatureCache(3, budget=1e9)
+    pixels = torch.stack([torch.full((3, 32, 32), 40 * number, dtype=torch.uint8) for number in range(3)])
+    cache.fill(lambda rows: {"image": pixels[list(rows)]}, lambda rows: None, lambda: True)
+    share = Share(cache, range(3), range(3), drawer=Drawer(AnomalySettings()), keys=("test",))
+    batches = list(share.rounds(7, batch_size=2))
+    assert [batch.index.tolist() for batch in batches] == [[0, 1], [2]] * 3
+    masks = torch.cat([batch.mask for batch in batches])
+    assert len({mask.numpy().tobytes() for mask in masks}) == 9
+    share.drawer = None
+    assert [batch.index.tolist() for batch in share.rounds(7)] == [[0, 1, 2]]

@@ -113,6 +113,13 @@ class Share:
         for start in range(0, len(self.rows), batch_size):
             yield self.batch(range(start, min(start + batch_size, len(self.rows))))
 
+    def rounds(self, pairs: int, batch_size: int = 16) -> Iterator[Batch]:
+        """Every image in order, again with new drawings until there are at least so many pairs; once where none are."""
+        count = len(self.rows)
+        for turn in range(1 if self.drawer is None else math.ceil(pairs / count)):
+            for start in range(0, count, batch_size):
+                yield self.batch(range(start, min(start + batch_size, count)), keys=("round", turn))
+
 
 @dataclass
 class Shares:

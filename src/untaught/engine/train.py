@@ -45,6 +45,7 @@ from untaught.run import Run
 
 Slots = dict[int, dict[str, Any]]
 SPLITS: tuple[Split, ...] = ("train", "validation")  # of the good images a training sees
+MEASURED = 64  # drawn defects at least on which a stage is measured: few images are drawn on several times
 
 
 def train(settings: Settings, out: Path | str, *, resume: bool = False, report: Report = silent) -> Run:
@@ -252,7 +253,7 @@ class Training:
 
     def _measure(self, stage: Stage, monitor: Share) -> None:
         if stage.measure is not None and self.main:
-            batches = (batch.to(self.accelerator.device) for batch in monitor.in_order())
+            batches = (batch.to(self.accelerator.device) for batch in monitor.rounds(MEASURED))
             with torch.no_grad():
                 self.at.measured[stage.name] = dict(stage.measure(batches))
 
