@@ -2,7 +2,8 @@
 
 Each run is its own process and leaves one JSON file; a run that is there already is not repeated, so the script can be
 stopped and started. All variants are trained with the same seeds, default settings but for what their name says, and
-measured as `untaught evaluate` does. The page is written from whatever is there.
+measured as `untaught evaluate` does. Other forms of map and score are measured on the runs of `aand` as they are, on
+maps of 128 x 128. The page is written from whatever is there.
 
     python benchmarks/aand.py --runs DIR --data FOLDER... [--seeds 0] [--variants NAME...] [--only-table]
 """
@@ -28,6 +29,7 @@ VARIANTS: Mapping[str, Sequence[str]] = {
     "without amplification": ("aand", "model.amplifier.on=false"),
     "without hard positions": ("aand", "model.training.hard=0"),
 }
+GRID = 128
 HEAD = """# What amplification and hard positions are worth
 
 Written by `benchmarks/aand.py`. Preset `lite`, the seeds named, last epoch; nothing of the test split is seen in
@@ -52,6 +54,8 @@ def main() -> None:
             for folder in args.data:
                 for variant in args.variants:
                     measure(variant, folder, seed, args.runs)
+                    if variant == "aand":
+                        measure_forms(folder, seed, args.runs)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(page([json.loads(path.read_text()) for path in sorted(args.runs.glob("*.json"))]), "utf-8")
 
@@ -72,6 +76,71 @@ def measure(variant: str, data: Path, seed: int, runs: Path) -> None:
     print(name, [round(100 * (figures[key] or 0), 2) for key in FIGURES], f"{cpu:.0f} CPU s", flush=True)
 
 
+def measure_forms(data: Path, seed: int, runs: Path) -> None:
+    """Measure other forms of map and score on a run of `aand`, unless that was done."""
+    done = runs / f"aand-{data.name}-{seed}.json"
+    record = json.loads(done.read_text())
+    if "forms" not in record:
+        record["forms"] = forms(runs / done.stem, data)
+        done.write_text(json.dumps(record, indent=1))
+
+
+def forms(run: Path, data: Path) -> dict[str, dict[str, float]]:
+    """The figures of each form, raw scores, on maps of 128 x 128."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from untaught.data.folder import open_dataset
+    from untaught.engine.predict import Detector
+    from untaught.metrics.accumulate import MaskedMap, pixel_metrics
+    from untaught.metrics.auroc import auroc
+
+    detector, dataset, side = Detector(run), open_dataset(str(data)), (GRID, GRID)
+    samples = [sample for sample in dataset.samples if sample.split == "test"]
+    found: dict[str, list[tuple[Any, float]]] = defaultdict(list)
+    masks = []
+    for sample in samples:
+        pixels = torch.from_numpy(dataset.image(sample, detector.recipe)).permute(2, 0, 1)[None].float() / 255
+        with torch.inference_mode():
+            for name, (levels, target) in level_forms(detector.method, pixels).items():
+                map_, score = detector.method.map(levels, target, side)
+                found[name].append((map_[0].numpy(), float(score)))
+        mask = dataset.mask(sample) if sample.defective else None
+        masks.append(None if mask is None else np.asarray(Image.fromarray(mask).convert("L").resize(side, 2)) > 127)
+    labels = [sample.defective for sample in samples]
+    figures = {}
+    for name, rows in found.items():
+        maps = [
+            MaskedMap(sample.name, row[0], mask, "defect" if sample.defective else None)
+            for sample, row, mask in zip(samples, rows, masks, strict=True)
+            if mask is not None or not sample.defective
+        ]
+        pixel = pixel_metrics(lambda maps=maps: iter(maps), [0.3])
+        image = auroc([row[1] for row in rows], labels, [sample.name for sample in samples])
+        figures[name] = {"image_auroc": image, "pixel_auroc": pixel.auroc, "aupro": pixel.aupro[0.3]}
+    return figures
+
+
+def level_forms(method: Any, image: Any) -> dict[str, tuple[list[Any], list[Any]]]:
+    """Level maps by name of the form, with the levels they belong to."""
+    from untaught.maps.distance import level_distances
+
+    plain = method.plain(image)
+    gates, advanced = method.amplifier.gate(plain), method.advanced(image)
+    distances = level_distances(advanced, method.student(advanced), True)
+    untouched = level_distances(plain, method.student(plain), True)
+    return {
+        "F' (the method)": (distances, advanced),
+        "F, same student": (untouched, plain),
+        "F + gate": ([d + g for d, g in zip(untouched, gates, strict=True)], plain),
+        "gate alone": (gates, plain),
+        "residual alone": (level_distances(advanced, plain, True), plain),
+        "F' + gate": ([d + g for d, g in zip(distances, gates, strict=True)], advanced),
+        "F' (1 + gate)": ([d * (1 + g) for d, g in zip(distances, gates, strict=True)], advanced),
+    }
+
+
 def page(records: Sequence[dict[str, Any]]) -> str:
     """The whole page."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
@@ -88,6 +157,7 @@ def page(records: Sequence[dict[str, Any]]) -> str:
         means = [averaged([rows[name] for rows in whole]) for name in variants]
         lines.append(f"| mean of {len(whole)} products | | " + " | ".join(means) + " |")
     lines += ["", "## The gate on held-out images, and what training took", "", *effort(found, variants), ""]
+    lines += ["## Other forms of map and score", "", *other_forms(found), ""]
     first = records[0]
     return "\n".join([*lines, f"Machine: {first['machine']}. Versions: {first['versions']}.", ""])
 
@@ -125,6 +195,21 @@ def effort(found: Mapping[str, Mapping[str, Sequence[dict[str, Any]]]], variants
         ]
         cells = ["" if value is None else f"{value:.3f}" for value in quality] + times
         lines.append(f"| {product} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def other_forms(found: Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]) -> list[str]:
+    """The forms measured on the runs of `aand`, one row a form, the mean over seeds."""
+    known = {name: [row["forms"] for row in rows["aand"] if "forms" in row] for name, rows in found.items()}
+    known = {name: rows for name, rows in known.items() if rows}
+    if not known:
+        return ["Not measured."]
+    names = next(iter(known.values()))[0]
+    lines = ["On maps of 128 x 128, so slightly other figures than above.", ""]
+    lines += ["| form | " + " | ".join(known) + " |", "| --- |" + " --- |" * len(known)]
+    for name in names:
+        cells = [cell([{"figures": row[name]} for row in rows]) for rows in known.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 
