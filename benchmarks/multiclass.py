@@ -3,6 +3,7 @@
 Models of one product are those of benchmarks/results.py, in the same folder of runs; what is there already is not
 repeated, so the script can be stopped and started. Preset `lite`, default settings; last epoch; nothing of the test
 split is seen in training. Milliseconds are CPU time from file to verdict on one thread.
+What benchmarks/latency.py printed is taken up from latency.md in the folder of runs, where it is there.
 
     python benchmarks/multiclass.py --runs DIR --data FOLDER... [--methods NAME...] [--seeds 0] [--only-table]
 """
@@ -111,6 +112,8 @@ def page(runs: Path, methods: Sequence[str], products: Sequence[str], seeds: Seq
     ]
     for method in methods:
         lines += cost(method, all_[method], [record for product in products for record in each[method, product]])
+    if (turns := runs / "latency.md").exists():
+        lines += ["", "## Latency in turns", "", "Written by `benchmarks/latency.py`.", "", turns.read_text("utf-8")]
     first = next((records[0] for records in all_.values() if records), None)
     lines += ["", f"Machine: {first['machine']}. Versions: {first['versions']}." if first else NONE, ""]
     return "\n".join(lines)
