@@ -40,6 +40,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--epochs", type=int, help="train models for all products so long, in place of the stopping rule"
+    )
     parser.add_argument("--only-all", action="store_true", help="do not train models of one product")
     parser.add_argument("--only-table", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("docs/ablations/multiclass.md"))
@@ -47,7 +50,7 @@ def main() -> None:
     args.runs.mkdir(parents=True, exist_ok=True)
     for seed in () if args.only_table else args.seeds:
         for method in args.methods:
-            together(method, args.data, seed, args.runs)
+            together(method, args.data, seed, args.runs, args.epochs)
             for folder in () if args.only_all else args.data:
                 measure(method, folder, seed, args.runs, 1)
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -59,17 +62,18 @@ def place(runs: Path, method: str, seed: int) -> Path:
     return runs / "all" / f"{method}-{seed}.json"
 
 
-def together(method: str, data: Sequence[Path], seed: int, runs: Path) -> None:
+def together(method: str, data: Sequence[Path], seed: int, runs: Path, epochs: int | None) -> None:
     """Train and evaluate one model on all products, unless that was done."""
     done = place(runs, method, seed)
     if done.exists():
         return
     done.parent.mkdir(exist_ok=True)
     out, named = done.with_suffix(""), [word for folder in data for word in ("--data", str(folder))]
-    trained, cpu = call(1, "train", method, *named, "--seed", seed, "--out", out, "--resume")
+    asked = [] if epochs is None else ["--epochs", epochs]
+    trained, cpu = call(1, "train", method, *named, *asked, "--seed", seed, "--out", out, "--resume")
     figures, _ = call(1, "evaluate", out, *named)
     record = {
-        "method": method, "seed": seed, "figures": figures["products"], "together": figures, "cpu_seconds": cpu,
+        "method": method, "seed": seed, "epochs": epochs, "figures": figures["products"], "together": figures, "cpu_seconds": cpu,
         "cpu_seconds_per_image": seconds_per_image(out, data[0]), "training": trained["training"],
         "bytes": (out / "weights.safetensors").stat().st_size, "machine": machine(), "versions": versions(),
     }  # fmt: skip
@@ -86,6 +90,8 @@ def page(runs: Path, methods: Sequence[str], products: Sequence[str], seeds: Seq
     """The whole page."""
     told = f"Seeds {', '.join(map(str, seeds))}." if len(seeds) > 1 else f"One seed ({seeds[0]}): no deviations."
     all_ = {method: [found for seed in seeds if (found := read(place(runs, method, seed)))] for method in methods}
+    if asked := sorted({record["epochs"] for found in all_.values() for record in found if record["epochs"]}):
+        told += f" Models for all were trained for {', '.join(map(str, asked))} epochs in place of the stopping rule."
     each = {
         (method, product): [found for seed in seeds if (found := read(runs / f"{method}-{product}-{seed}.json"))]
         for method in methods
