@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument(
         "--epochs", type=int, help="train models for all products so long, in place of the stopping rule"
     )
+    parser.add_argument("--workers", type=int, default=1, help="each run takes its share of the cores")
     parser.add_argument("--only-all", action="store_true", help="do not train models of one product")
     parser.add_argument("--only-table", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("docs/ablations/multiclass.md"))
@@ -50,9 +51,9 @@ def main() -> None:
     args.runs.mkdir(parents=True, exist_ok=True)
     for seed in () if args.only_table else args.seeds:
         for method in args.methods:
-            together(method, args.data, seed, args.runs, args.epochs)
+            together(method, args.data, seed, args.runs, args.workers, args.epochs)
             for folder in () if args.only_all else args.data:
-                measure(method, folder, seed, args.runs, 1)
+                measure(method, folder, seed, args.runs, args.workers)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(page(args.runs, args.methods, [folder.name for folder in args.data], args.seeds), "utf-8")
 
@@ -62,7 +63,7 @@ def place(runs: Path, method: str, seed: int) -> Path:
     return runs / "all" / f"{method}-{seed}.json"
 
 
-def together(method: str, data: Sequence[Path], seed: int, runs: Path, epochs: int | None) -> None:
+def together(method: str, data: Sequence[Path], seed: int, runs: Path, workers: int, epochs: int | None) -> None:
     """Train and evaluate one model on all products, unless that was done."""
     done = place(runs, method, seed)
     if done.exists():
@@ -70,11 +71,11 @@ def together(method: str, data: Sequence[Path], seed: int, runs: Path, epochs: i
     done.parent.mkdir(exist_ok=True)
     out, named = done.with_suffix(""), [word for folder in data for word in ("--data", str(folder))]
     asked = [] if epochs is None else ["--epochs", epochs]
-    trained, cpu = call(1, "train", method, *named, *asked, "--seed", seed, "--out", out, "--resume")
-    figures, _ = call(1, "evaluate", out, *named)
+    trained, cpu = call(workers, "train", method, *named, *asked, "--seed", seed, "--out", out, "--resume")
+    figures, _ = call(workers, "evaluate", out, *named)
     record = {
-        "method": method, "seed": seed, "epochs": epochs, "figures": figures["products"], "together": figures, "cpu_seconds": cpu,
-        "cpu_seconds_per_image": seconds_per_image(out, data[0]), "training": trained["training"],
+        "method": method, "seed": seed, "epochs": epochs, "figures": figures["products"], "together": figures,
+        "cpu_seconds": cpu, "cpu_seconds_per_image": seconds_per_image(out, data[0]), "training": trained["training"],
         "bytes": (out / "weights.safetensors").stat().st_size, "machine": machine(), "versions": versions(),
     }  # fmt: skip
     done.write_text(json.dumps(record, indent=1))
