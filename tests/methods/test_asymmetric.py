@@ -42,6 +42,7 @@ def test_paper_has_the_papers_constants(preset):
         (3, 3, 3, 5),
     )
     assert (config.student.width, config.student.blocks, config.student.slope, config.score) == (1024, 4, 0.2, "mean")
+    assert (config.energy, method.whitening) == (0, None)
     for stage, name in zip(method.stages(), ("flow", "student"), strict=True):
         optimizer = stage.optimizer(stage.parameters)
         assert type(optimizer) is torch.optim.Adam
@@ -72,7 +73,7 @@ def test_before_training_the_likelihood_is_half_the_squared_length():
 
 
 def test_the_teacher_learns_the_good_features_and_the_student_does_not_follow_elsewhere():
-    method = make(image_size=64, standardise=False, flow={"width": 16}, student={"width": 16, "blocks": 1})
+    method = make(image_size=64, whiten=False, flow={"width": 16}, student={"width": 16, "blocks": 1})
     channels, noise = method.teacher.channels[0], torch.randn(16, 8, 4, 4)
     mixed = torch.randn(8, channels) * 0.5
     good = torch.einsum("bkhw,kc->bchw", noise, mixed) + 0.1 * torch.randn(16, channels, 4, 4)
@@ -105,14 +106,16 @@ def test_the_students_targets_are_the_trained_flows_latents():
     assert loss.item() == pytest.approx((latent - guess).square().mean().item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("power", [0, 0.5])
 @pytest.mark.parametrize(("score", "top"), [("mean", 0), ("top", 0), ("top", 0.5)])
-def test_map_and_score_step_by_step(score, top):
-    method = make(**SMALL, score=score, top=top).eval()
+def test_map_and_score_step_by_step(score, top, power):
+    method = make(**SMALL, score=score, top=top, energy=power).eval()
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         map_, found = method(image)
         frozen = method.targets(image)
         distance = (frozen["latent"] - method.guess(method.normal(frozen["features"]))).square().mean(1)
+        distance = distance * method.normal(frozen["features"]).square().mean(1) ** power
     assert distance.shape == (2, 2, 2)
     large = torch.nn.functional.interpolate(distance[:, None], (16, 16), mode="bicubic", align_corners=False)
     large = torch.nn.functional.interpolate(large, (64, 64), mode="bilinear", align_corners=False)
@@ -131,11 +134,11 @@ def test_the_scale_of_the_features_is_learned_before_the_flow_and_kept():
     with torch.no_grad():
         batch = Batch(torch.arange(4), None, method.frozen(torch.rand(4, 3, 64, 64)))
     method.prepare(flow, [batch], lambda tensor: tensor)
-    mean = method.standards[0].mean.clone()
+    mean = method.whitening.mean.clone()
     assert torch.allclose(mean, batch.frozen["features"].mean((0, 2, 3)), atol=1e-5)
     batch.frozen["features"] = batch.frozen["features"] + 1
     method.prepare(student, [batch], lambda tensor: tensor)
-    assert torch.equal(method.standards[0].mean, mean)
+    assert torch.equal(method.whitening.mean, mean)
 
 
 def test_exportable(lite):

@@ -18,7 +18,7 @@ Plane = NDArray[np.float32]
 
 SHAPES = ("dent", "bump", "hole")
 KINDS = (*SHAPES, "stain")
-HALF_WIDTH, HALF_HEIGHT, CORNER = 0.62, 0.44, 0.16
+HALF_WIDTH, HALF_HEIGHT, CORNER = 0.72, 0.56, 0.16
 HEIGHT, EDGE = 0.018, 0.1
 AWAY = 0.6
 NOISE = 0.00015
@@ -41,7 +41,7 @@ def draw(entropy: list[int], size: int, kind: str = GOOD) -> Moulding:
     u, v = _pose(rng, size)
     border = _border(u, v)
     height = _relief(u, v, border)
-    tilt = rng.normal(0, 0.012, 2)
+    tilt = rng.normal(0, 0.002, 2)
     y, x = _axes(size)
     ground = np.float32(AWAY) + np.float32(tilt[0]) * x + np.float32(tilt[1]) * y
     colour = _colour(rng, u, v, border)
@@ -61,7 +61,7 @@ def _axes(size: int) -> tuple[Plane, Plane]:
 
 def _pose(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
     """Part coordinates of every pixel: a few degrees and pixels from part to part."""
-    angle, (left, up) = rng.normal(0, 0.05), rng.normal(0, 0.025, 2)
+    angle, (left, up) = rng.normal(0, 0.02), rng.normal(0, 0.012, 2)
     y, x = _axes(size)
     cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     x, y = x - np.float32(left), y - np.float32(up)
@@ -94,7 +94,7 @@ def _relief(u: Plane, v: Plane, border: Plane) -> Plane:
 
 def _colour(rng: np.random.Generator, u: Plane, v: Plane, border: Plane) -> Plane:
     """Ochre plastic with coarse speckles on a grey plate; 0..1."""
-    speckles = _blotches(rng, len(u), 48)[..., None] * np.float32(0.05)
+    speckles = _blotches(rng, len(u), 48)[..., None] * np.float32(0.03)
     cover = np.clip(np.float32(0.5) - border * np.float32(len(u) / 2), 0, 1)[..., None]
     plastic = np.array((0.72, 0.55, 0.28), np.float32) + speckles
     metal = np.array((0.38, 0.4, 0.43), np.float32) + _blotches(rng, len(u), 8)[..., None] * np.float32(0.02)
@@ -117,7 +117,7 @@ def _flawed(
     kind: str, rng: np.random.Generator, u: Plane, v: Plane, height: Plane, colour: Plane
 ) -> tuple[Plane, Plane, NDArray[np.bool_]]:
     """Height, colour and footprint with a flaw of the kind at a place on the part's upper side."""
-    radius, stretch, turn = rng.uniform(0.05, 0.1), rng.uniform(0.7, 1.4), rng.uniform(0, np.pi)
+    radius, stretch, turn = rng.uniform(0.06, 0.12), rng.uniform(0.7, 1.4), rng.uniform(0, np.pi)
     room = EDGE + radius
     x, y = rng.uniform(room - HALF_WIDTH, HALF_WIDTH - room), rng.uniform(room - HALF_HEIGHT, HALF_HEIGHT - room)
     cosine, sine = np.float32(np.cos(turn)), np.float32(np.sin(turn))
@@ -126,10 +126,10 @@ def _flawed(
     inside = (1 - np.hypot(along, across) / radius).astype(np.float32)
     footprint: NDArray[np.bool_] = inside > 0.05
     if kind == "stain":
-        film = np.float32(rng.uniform(0.15, 0.35)) * np.clip(4 * inside, 0, 1)[..., None]
-        tint = np.array(((0.55, 0.45, 0.35), (0.45, 0.55, 0.6))[int(rng.integers(2))], np.float32)
+        film = np.float32(rng.uniform(0.25, 0.55)) * np.clip(4 * inside, 0, 1)[..., None]
+        tint = np.array(((0.45, 0.35, 0.25), (0.3, 0.45, 0.55))[int(rng.integers(2))], np.float32)
         return height, (colour * (1 - film * (1 - tint))).astype(np.float32), footprint
-    depth = rng.uniform(0.001, 0.0025)
+    depth = rng.uniform(0.0015, 0.004)
     if kind == "hole":
         return np.where(footprint, height - np.float32(0.006), height), colour, footprint
     sign = np.float32(depth if kind == "bump" else -depth)
