@@ -20,7 +20,7 @@ TINY = {
     "image_size": 64,
     "scales": [17],
     "network": {"width": 1 / 16, "descriptor": 8},
-    "pretraining": {"steps": 6, "batch_size": 2},
+    "pretraining": {"steps": 4, "batch_size": 1},
     "training": {"steps": 4},
 }
 
@@ -40,7 +40,7 @@ def pretraining_of(**settings):
 
 
 def test_a_teacher_learns_what_the_large_network_says():
-    asked = pretraining_of(pretraining={"steps": 20, "batch_size": 2})
+    asked = pretraining_of(pretraining={"steps": 20, "batch_size": 1})
     first, losses = [], []
 
     def watched(lesson, image):
@@ -79,14 +79,14 @@ def test_an_interrupted_pretraining_ends_with_the_same_weights(monkeypatch):
 
     def stop(progress):
         steps.append(progress.done)
-        if progress.done == 4:
+        if progress.done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         pretrain(asked, packaged(), report=stop)
     assert find_teacher(asked) is None
     pretrain(asked, packaged(), report=lambda progress: steps.append(progress.done))
-    assert steps == [1, 2, 3, 4, 4, 5, 6]
+    assert steps == [1, 2, 2, 3, 4]
     resumed, _ = load_tensors(place(asked))
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
     assert not place(asked).with_suffix(".partial").exists()
@@ -123,11 +123,11 @@ def test_a_method_is_schooled_once_and_knows_by_whom():
 def test_settings_have_teachers_of_their_own_and_steps_do_not_matter():
     names = {place(pretraining_of(**change)).name for change in ({}, {"network": {"width": 0.1}}, {"students": 5})}
     assert len(names) == 2
-    assert place(pretraining_of(pretraining={"steps": 9, "batch_size": 2})) == place(pretraining_of())
+    assert place(pretraining_of(pretraining={"steps": 9, "batch_size": 1})) == place(pretraining_of())
 
 
 def test_a_teacher_with_fewer_steps_serves_only_if_it_learned_from_the_users_photographs():
-    asked, more = pretraining_of(), pretraining_of(pretraining={"steps": 7, "batch_size": 2})
+    asked, more = pretraining_of(), pretraining_of(pretraining={"steps": 5, "batch_size": 1})
     card = pretrain(asked, packaged())
     assert serves(card, asked)
     assert not serves(card, more)

@@ -185,7 +185,8 @@ def test_one_student_has_no_uncertainty_and_still_a_finite_map():
 
 
 @pytest.mark.parametrize(
-    ("preset", "settings"), [("lite", TINY), ("lite", TINY | {"scales": [17, 65]}), ("paper", PAPER)]
+    ("preset", "settings"),
+    [("lite", TINY | {"scales": [17, 65], "students": 2}), ("paper", PAPER | {"scales": [33], "students": 2})],
 )
 def test_exportable(preset, settings):
     method = make(preset, **settings)
