@@ -41,8 +41,9 @@ HEAD = """# Uninformed students: patch sizes and terms of the score
 
 Written by `benchmarks/uninformed_students.py`. Preset `lite` with patches of 17, 33 and 65 px in one run; the rows of a
 product come from the same students. e: squared error of the students' mean; v: their disagreement, both standardised on
-held-out good images. In percent, {figures}, mean ± standard deviation over the seeds named. Products are named after
-the images measured: MVTec AD bottle at 450 px and screw at 512 px, Magnetic Tile Defects (80/20 split of the good
+held-out good images. In percent: {figures}.
+Mean ± standard deviation over the seeds named. CPU seconds are those of the training process, with the making of
+teachers where they were not there yet. Products are named after the images measured: MVTec AD bottle at 450 px and screw at 512 px, Magnetic Tile Defects (80/20 split of the good
 ones). Pixel figures of screw carry the note that which mask belongs to which image was reconstructed.
 """
 
@@ -149,7 +150,7 @@ def page(records: Sequence[Mapping[str, Any]]) -> str:
         cpu = statistics.mean(record["cpu_seconds"] for record in found)
         some = "" if found[0]["every"] == 1 else f"; every {found[0]['every']}th test image"
         other = ", ".join(f"`{text}`" for text in found[0]["settings"])
-        how = f"Seeds {seeds}{some}; {cpu:.0f} CPU seconds of training, its teachers given"
+        how = f"Seeds {seeds}{some}; {cpu:.0f} CPU seconds of training"
         lines += [f"## {product}", "", f"{how}{'; settings ' + other if other else ''}.", ""]
         lines += ["| patches (px) | " + " | ".join(TERMS) + " |", "| --- |" + " --- |" * len(TERMS)]
         for scale in SCALES:
