@@ -43,8 +43,9 @@ Written by `benchmarks/uninformed_students.py`. Preset `lite` with patches of 17
 product come from the same students. e: squared error of the students' mean; v: their disagreement, both standardised on
 held-out good images. In percent: {figures}.
 Mean ± standard deviation over the seeds named. CPU seconds are those of the training process, with the making of
-teachers where they were not there yet. Products are named after the images measured: MVTec AD bottle at 450 px and screw at 512 px, Magnetic Tile Defects (80/20 split of the good
-ones). Pixel figures of screw carry the note that which mask belongs to which image was reconstructed.
+teachers where they were not there yet. Products are named after the images measured: MVTec AD bottle at 450 px and
+screw at 512 px, Magnetic Tile Defects (80/20 split of the good ones). Pixel figures of screw carry the note that
+which mask belongs to which image was reconstructed.
 """
 
 
