@@ -146,7 +146,7 @@ def test_on_held_out_images_error_and_uncertainty_have_mean_0_and_deviation_1():
 
 def test_the_map_is_the_mean_over_patch_sizes_in_any_order():
     image = torch.rand(4, 3, 64, 64)
-    settings = TINY | {"map": {"sigma": 0, "top": 0}}
+    settings = TINY | {"map": {"sigma": 0, "top": 0, "uncertainty": 1}}
     both = settled(make(**settings | {"scales": [17, 33]}), image, image)
     turned = make(**settings | {"scales": [33, 17]})
     turned.load_state_dict(both.state_dict())
