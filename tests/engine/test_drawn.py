@@ -6,6 +6,7 @@ import pytest
 
 from untaught.anomalies.settings import AnomalySettings
 from untaught.engine.drawn import detect_drawn, draw, held_out
+from untaught.engine.predict import Detector
 from untaught.errors import DataError, RunError
 from untaught.report.drawn import view_drawn
 from untaught.report.evaluation import read_drawn
@@ -81,9 +82,10 @@ def test_a_new_calibration_makes_them_untrue(drawn, product, tmp_path):
     calibrate(Run(folder), str(good))
     assert Run(folder).drawn() is None
     with pytest.raises(DataError, match="none of the 8 good images"):
-        held_out(Run(folder), str(product / "train"), 4)
-    names, images = held_out(Run(folder), str(good), 4)
-    assert len(names) == len(images) == 4
+        held_out(Detector(folder), str(product / "train"), 4)
+    samples, products, images = held_out(Detector(folder), str(good), 4)
+    assert len(samples) == len(images) == 4
+    assert products == [""] * 4
 
 
 def test_a_damaged_file_is_named(drawn, tmp_path):

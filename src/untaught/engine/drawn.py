@@ -17,12 +17,14 @@ from untaught.anomalies.base import Pair
 from untaught.anomalies.draw import Drawer
 from untaught.anomalies.settings import AnomalySettings
 from untaught.data.folder import open_dataset
+from untaught.data.split import shuffled
+from untaught.engine.evaluate import product_of
 from untaught.engine.predict import Detector
 from untaught.engine.seed import derive
 from untaught.errors import DataError
 from untaught.files import write_text
 from untaught.progress import Progress, Report, silent
-from untaught.records import GOOD
+from untaught.records import GOOD, Sample
 from untaught.run import Run
 
 SIZES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
@@ -74,7 +76,8 @@ def detect_drawn(
         came = f"{run.folder} looks at depth, of which nothing is drawn"
         raise DataError(came, "a run on colour alone", "look at real defects with `untaught evaluate`")
     spec = run.card.data.spec if good is None else good
-    names, images = held_out(run, spec, draws)
+    detector = Detector(run)
+    samples, products, images = held_out(detector, spec, draws)
     settings = settings or AnomalySettings()
     jobs = list(draw(images, settings, sizes, draws, run.card.seed))
     area = run.card.recipe.area
@@ -85,14 +88,15 @@ def detect_drawn(
             f"none of {draws * len(sizes)} attempts gave a visible defect", "defects that show", "allow larger ones"
         )
     found = []
-    predictions = Detector(run).stream([pair.defect for _, _, pair in jobs])
+    predictions = detector.stream([pair.defect for _, _, pair in jobs], products=[products[job[0]] for job in jobs])
     for done, ((number, size, pair), prediction) in enumerate(zip(jobs, predictions, strict=True), 1):
-        marked = bool((prediction.map[pair.mask] > run.card.calibration.pixel.value).any())
+        limit = detector.calibration_of(products[number]).pixel.value
+        marked = bool((prediction.map[pair.mask] > limit).any())
         change = np.abs(pair.defect[pair.mask].astype(np.int16) - pair.image[pair.mask]).max(axis=1).mean()
         found.append(
             Drawing(
-                names[number], pair.kind, size, float(pair.mask.mean()), round(float(change), 1), prediction.score,
-                prediction.reject, marked,
+                samples[number].name, pair.kind, size, float(pair.mask.mean()), round(float(change), 1),
+                prediction.score, prediction.reject, marked,
             )
         )  # fmt: skip
         report(Progress("inspect drawn defects", done, len(jobs)))
@@ -101,23 +105,26 @@ def detect_drawn(
     return found
 
 
-def held_out(run: Run, spec: str, most: int) -> tuple[list[str], list[NDArray[np.uint8]]]:
-    """Names and pixels (h, w, 3) of at most so many of the good images that set the run's threshold.
+def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], list[str], list[NDArray[np.uint8]]]:
+    """At most so many of the good images that set the thresholds, whose thresholds judge them, and pixels (h, w, 3).
 
     Raises:
         DataError: none is there.
         ImageError: one does not decode.
     """
+    run = detector.run
     dataset, wanted = open_dataset(spec), {item.sha256 for item in run.card.data.calibration}
-    samples = [sample for sample in dataset.samples if not sample.defective]
-    chosen = [sample for sample in samples if dataset.fingerprint(sample) in wanted][:most]
+    good = {sample.name: sample for sample in dataset.samples if not sample.defective}
+    order = [good[name] for name in shuffled(sorted(good), run.card.seed)]  # so that all products have their turn
+    chosen = [sample for sample in order if dataset.fingerprint(sample) in wanted][:most]
     if not chosen:
         raise DataError(
             f"{spec} holds none of the {len(wanted)} good images that set the threshold of {run.folder}",
             "these images, unchanged",
             "name the folder they are in with --good",
         )
-    return [sample.name for sample in chosen], [dataset.image(sample, run.card.recipe) for sample in chosen]
+    products = [product_of(sample, dataset, detector) for sample in chosen]
+    return chosen, products, [dataset.image(sample, run.card.recipe) for sample in chosen]
 
 
 def draw(
