@@ -31,7 +31,8 @@ def calibration():
 
 def test_rounding_is_borne_and_told():
     found = compared(score=2e-5, map_=1e-5, only=2)
-    found.check(calibration(), raised(calibration(), found.rounding), 1e-4)
+    found.check(1e-4)
+    found.check_verdicts(calibration(), raised(calibration(), found.rounding))
     record = found.records()["openvino"]
     assert record.score == pytest.approx(2e-5 / 4, rel=1e-3)
     assert found.records()["onnxruntime"].score == 0
@@ -41,9 +42,9 @@ def test_an_image_on_the_threshold_does_not_change_its_verdict_by_a_last_digit()
     found, before = compared(score=1e-6, only=2), calibration()
     assert before.image.value == SCORES[2] < found.tallies["openvino"].scores[2]
     with pytest.raises(BundleError, match="1 of 4 held-out images get another verdict"):
-        found.check(before, before, 1e-4)
+        found.check_verdicts(before, before)
     after = raised(before, found.rounding)
-    found.check(before, after, 1e-4)
+    found.check_verdicts(before, after)
     assert after.image.value > before.image.value
     assert after.image.rate == before.image.rate
 
@@ -55,4 +56,9 @@ def test_an_image_on_the_threshold_does_not_change_its_verdict_by_a_last_digit()
 def test_a_runtime_too_far_from_torch_is_refused_with_the_figures(off, figure):
     found = compared(**off)
     with pytest.raises(BundleError, match=rf"openvino 9 differs from torch.*{figure}"):
-        found.check(calibration(), raised(calibration(), found.rounding), 1e-4)
+        found.check(1e-4)
+
+
+def test_a_threshold_for_all_runtimes_is_drawn_from_the_one_that_gives_more():
+    found = compared(score=0.5, map_=0.5, only=1)
+    assert found.highest == [(1.0, 1.0), (2.5, 2.5), (3.0, 3.0), (4.0, 4.0)]

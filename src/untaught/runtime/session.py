@@ -97,7 +97,7 @@ class OpenVinoSession:
     def __init__(self, model: bytes, threads: int | None) -> None:
         import openvino
 
-        self.version: str = openvino.__version__
+        self.version: str = openvino.__version__.partition("-")[0]
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
