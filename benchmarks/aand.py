@@ -34,7 +34,8 @@ HEAD = """# What amplification and hard positions are worth
 
 Written by `benchmarks/aand.py`. Preset `lite`, the seeds named, last epoch; nothing of the test split is seen in
 training. Image AUROC / pixel AUROC / AUPRO@0.3 in percent, mean over seeds, ± standard deviation where there are
-several. A product is named after the images measured, as in `docs/results.md`.
+several. A product is named after the images measured, as in `docs/results.md`. CPU seconds are those of the training
+process; the machine was shared with other work, which inflates them. Where a cell is empty, nothing was measured.
 """
 
 
