@@ -29,6 +29,9 @@ Written by `benchmarks/multiclass.py`: preset `lite`, default settings, last epo
 resolution. *All* is one model trained on all products at once, *each* a model of its own for every product, with the
 same images held out. Image AUROC / pixel AUROC / AUPRO@0.3 in percent, of each product among its own test images; the
 mean is that of the products' figures. {seeds}
+
+`dcam` differs from `stfpm` in more than its gates: its ungated features are trained and scored by the squared distance.
+How much of the gain is due to the gates alone is not taken apart here.
 """
 Record = dict[str, Any]
 
