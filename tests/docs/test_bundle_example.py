@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from tests.bundle.test_bundle import repacked
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "guide" / "bundle.mjs"
