@@ -22,9 +22,8 @@ START = """
 import time; begun = time.perf_counter(), time.process_time()
 import untaught
 untaught.load({bundle!r}, {backend!r}).inspect({image!r})
-import resource
-print(time.perf_counter() - begun[0], time.process_time() - begun[1],
-      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+highest = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(time.perf_counter() - begun[0], time.process_time() - begun[1], int(highest.split()[1]) / 1024)
 """
 
 
@@ -61,8 +60,8 @@ def measure_bundle(path: str, backend: str, images: list[Path], rounds: int) -> 
     start = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     card = predictor.bundle.card
     return (
-        f"| {card.method} | {shape[1]} | {graph.precision} | {backend} | {alone[0]:.1f} | {alone[1]:.1f} | {batch:.1f} | "
-        f"{whole[0]:.1f} | {rate:.1f} | {float(start[0]):.2f} ({float(start[1]):.2f}) | {float(start[2]):.0f} |"
+        f"| {card.method} | {shape[1]} | {graph.precision} | {backend} | {alone[0]:.1f} | {alone[1]:.1f} | "
+        f"{batch:.1f} | {whole[0]:.1f} | {rate:.1f} | {float(start[0]):.2f} ({float(start[1]):.2f}) | {float(start[2]):.0f} |"
     )
 
 
