@@ -61,7 +61,8 @@ def measure_bundle(path: str, backend: str, images: list[Path], rounds: int) -> 
     card = predictor.bundle.card
     return (
         f"| {card.method} | {shape[1]} | {graph.precision} | {backend} | {alone[0]:.1f} | {alone[1]:.1f} | "
-        f"{batch:.1f} | {whole[0]:.1f} | {rate:.1f} | {float(start[0]):.2f} ({float(start[1]):.2f}) | {float(start[2]):.0f} |"
+        f"{batch:.1f} | {whole[0]:.1f} | {rate:.1f} | "
+        f"{float(start[0]):.2f} ({float(start[1]):.2f}) | {float(start[2]):.0f} |"
     )
 
 
