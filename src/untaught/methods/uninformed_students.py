@@ -28,7 +28,7 @@ Preset `paper`
     patch sizes of standardised error plus standardised uncertainty; score: its maximum.
 
 Preset `lite`
-    For two cores. Three patch sizes, three students each, image 256 x 256 px, a descriptor every 4 px; networks of
+    For two cores. Patches of 17, 33 px, three students each, image 256 x 256 px, a descriptor every 4 px; networks of
     0.375 of the width. Teacher: taught by the two levels of EfficientNet-Lite0 that see about as much as the patch,
     400 steps of 8 crops of 128 px. Students: those of a patch size together, Muon, 600 steps of one part of 128 px of
     an image. Uncertainty counts a quarter; map smoothed by a Gaussian of 4 px; score: the mean of its highest 0.5 %.
@@ -42,6 +42,8 @@ Deviations of `paper` from the paper, and why
     - ImageNet itself is not at hand: the teacher learns from the photographs it is given.
 
 Deviations of `lite` from the paper, and why
+    - No patches of 65 px by default: after 400 steps on eighteen photographs their teacher foretells 2 % of what the
+      large network says, those of 17 and 33 px foretell 78 % and 37 %. `scales` puts them back.
     - A descriptor for every 4 x 4 pixels, by poolings that keep their stride, and a pooling for 17 px too: a tenth to a
       twentieth of the cost; the window that matters lies over the middle of its pixels.
     - 0.375 of the width: a seventh of what remains.
@@ -129,9 +131,7 @@ class MapConfig(Frozen):
 class UninformedStudentsConfig(MethodConfig):
     """Settings of uninformed students."""
 
-    scales: tuple[Patch, ...] = Field(
-        default=(17, 33, 65), min_length=1, description="sides of the patches: 17, 33, 65"
-    )
+    scales: tuple[Patch, ...] = Field(default=(17, 33), min_length=1, description="sides of the patches: 17, 33, 65")
     students: int = Field(default=3, ge=1, description="of each patch size")
     stride: int = Field(default=4, ge=1, description="pixels of the input between descriptors")
     centred: bool = Field(
