@@ -19,7 +19,7 @@ demo: .venv/train
 	$(BIN)/untaught demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
