@@ -2,12 +2,14 @@
 
     python benchmarks/dmdd.py --runs DIR --data FOLDER... [--seeds 0 1 2] [--only-table]
 
-Four detectors are compared, all `lite`, each with one setting for all products. The first three lack parts of the last:
+Four detectors are compared, built on `lite`, each with one setting for all products. The first three lack parts of the
+last; a detector that was not measured yet has no row:
 
 - trunk only: `reverse_distillation`, whose student is DMDD's trunk.
 - + normality: the trunk learns from pairs what belongs where a defect is; the map comes from normality alone.
 - + abnormality: the second branch too; the map is the raw sum of both. It is the next one's run without its head.
-- + segmentation head: `dmdd` as it is.
+- + segmentation head: a quarter of the head's logits added to that. The preset itself adds a tenth of them, to the map
+  of normality alone: that is what this comparison led to.
 
 The edge of a defect are the pixels of its mask that lie within 3 px of its border, at the mask's own resolution; its
 inside is the rest. Each is measured against the good pixels of all images: the probability that a pixel of it scores
@@ -48,8 +50,8 @@ MOST_GOOD = 4_000_000
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "trunk only": ("reverse_distillation", {}),
     "+ normality": ("dmdd", {"use_msn": False, "sets": "normal", "decouple": {"abnormality": 0.0}}),
-    "+ abnormality": ("dmdd", {"use_msn": False}),
-    "+ segmentation head": ("dmdd", {}),
+    "+ abnormality": ("dmdd", {"use_msn": False, "sets": "both"}),
+    "+ segmentation head": ("dmdd", {"sets": "both", "segment": {"weight": 0.25}}),
 }
 SAME_RUN = {"+ abnormality": "+ segmentation head"}
 FIGURES = {

@@ -9,7 +9,7 @@ from untaught.anomalies.settings import AnomalySettings
 from untaught.config import Settings
 from untaught.engine.features import FeatureCache
 from untaught.engine.intake import Intake
-from untaught.engine.shares import Share
+from untaught.engine.shares import Share, only
 from untaught.engine.train import train
 from untaught.run import Run
 
@@ -65,3 +65,10 @@ def test_few_images_are_drawn_on_several_times_and_never_alike():
     assert len({mask.numpy().tobytes() for mask in masks}) == 9
     share.drawer = None
     assert [batch.index.tolist() for batch in share.rounds(7)] == [[0, 1, 2]]
+
+
+def test_a_stage_is_shown_only_the_images_it_asks_for_and_all_where_none_would_be_left():
+    share = Share(FeatureCache(6, budget=0), range(6), [0, 1, 2, 4, 5, 6], largest=6, smallest=6)
+    shown = only(share, lambda number: number % 5 == 0)
+    assert (shown.rows, shown.numbers, shown.largest, shown.smallest) == ([0, 4], [0, 5], 2, 2)
+    assert only(share, lambda number: number == 3) is share

@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from untaught.losses.decouple import guidance, inverse_mimicking, mean_over, regions, segmentation
+from untaught.losses.decouple import (
+    guidance,
+    inverse_mimicking,
+    mean_over,
+    regions,
+    segmentation,
+    squared_guidance,
+)
 from untaught.maps.distance import cosine_distance
 
 
@@ -45,6 +52,26 @@ def test_guidance_at_good_positions_only():
     where[0, 0, 0] = False
     assert guidance(target, target, other) > 0.1
     assert guidance(target, target, other, where=where) < 1e-6
+
+
+def test_squared_guidance_by_hand():
+    apart, of_defect = torch.zeros(1, 10, 10), torch.ones(1, 10, 10)
+    of_defect[0, 0, :2] = 6  # two of a hundred: their mean is 1.1
+    assert squared_guidance(apart, of_defect, positions=2).item() == pytest.approx(2 * 1.1)
+    assert squared_guidance(apart, of_defect, hard=0.02).item() == pytest.approx(1.1 + 6)
+    where = torch.ones(1, 10, 10, dtype=torch.bool)
+    where[0, 0, :2] = False
+    assert squared_guidance(apart, of_defect, hard=0.02, where=where).item() == pytest.approx(1 + 1)
+
+
+def test_in_units_of_the_energy_the_answer_as_on_average_is_far_enough():
+    target = 3 * torch.randn(1, 8, 16, 16)
+    unit = target.square().mean(dim=1)
+    good, defect = regions(square(), (16, 16))
+    same, average = torch.zeros_like(unit), torch.where(defect, unit, 0)
+    assert inverse_mimicking(same, average, good, defect, unit=unit).item() == pytest.approx(0, abs=1e-5)
+    assert inverse_mimicking(same, same, good, defect, unit=unit).item() == pytest.approx(1, abs=1e-5)
+    assert inverse_mimicking(same, same, good, defect, unit=torch.zeros_like(unit)).isfinite()
 
 
 @pytest.mark.parametrize("margin", [1.0, 1.5])

@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from untaught.maps.distance import coherent_distance, cosine_distance, energy, squared_distance, unit_distance
+from untaught.maps.distance import (
+    coherent_distance,
+    cosine_distance,
+    energy,
+    level_distances,
+    squared_distance,
+    unit_distance,
+)
 
 
 def test_by_hand():
@@ -50,3 +57,11 @@ def test_coherent_distance_of_noise_is_its_variance_and_of_agreement_five_times_
     assert coherent_distance(noise, torch.zeros_like(noise))[:, 1:-1, 1:-1].mean().item() == pytest.approx(1, abs=0.02)
     same = torch.ones(1, 8, 6, 6)
     assert torch.allclose(coherent_distance(same.bfloat16(), 0 * same), torch.full((1, 6, 6), 5.0))
+
+
+def test_levels_are_compared_by_the_cosine_or_squared_and_the_finest_coherently():
+    target, student = ([torch.randn(2, 8, size, size) for size in (8, 4, 2)] for _ in range(2))
+    squares = level_distances(target, student, squared=True)
+    assert torch.equal(squares[0], coherent_distance(target[0], student[0]))
+    assert torch.equal(squares[2], squared_distance(target[2], student[2]))
+    assert torch.equal(level_distances(target, student, squared=False)[0], cosine_distance(target[0], student[0]))

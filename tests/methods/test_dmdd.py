@@ -166,7 +166,7 @@ def test_an_empty_mask_gives_finite_losses_and_gradients(preset):
 
 
 def test_drawn_defects_are_found_in_raw_mode_and_by_the_head():
-    settings = {"image_size": 64, "levels": (8, 16), "map": {"sigma": 2.0}}
+    settings = {"image_size": 64, "map": {"sigma": 2.0}}
     raw = make(**settings, segment={"stride": 4})
     train(raw, stripes(8), 40)
     batch = pairs_of(raw, stripes(16) * 0.98, "held out")
@@ -178,11 +178,9 @@ def test_drawn_defects_are_found_in_raw_mode_and_by_the_head():
     assert found[1] > found[0] - 0.02
 
 
-@pytest.mark.parametrize(("preset", "use_msn"), [("paper", True), ("lite", True), ("lite", False)])
-def test_only_the_image_is_needed_and_the_answer_is_always_the_same_and_exports(preset, use_msn):
-    method = make(
-        preset, image_size=64, use_msn=use_msn, **({"backbone": "resnet18"} if preset == "paper" else {})
-    ).eval()
+@pytest.mark.parametrize("preset", ["paper", "lite"])
+def test_only_the_image_is_needed_and_the_answer_is_always_the_same_and_exports(preset):
+    method = make(preset, image_size=64, **({"backbone": "resnet18"} if preset == "paper" else {})).eval()
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         one, other = method(image), method(image)
@@ -191,6 +189,27 @@ def test_only_the_image_is_needed_and_the_answer_is_always_the_same_and_exports(
             method, (image,), dynamic_shapes={"image": {0: torch.export.Dim("b", min=1, max=64)}}
         )
         assert torch.allclose(program.module()(image[:1])[0], one[0][:1], atol=1e-4)
+
+
+def test_of_five_images_one_is_kept_for_the_head():
+    first, second = make(image_size=64).stages()
+    assert [first.shown(number) for number in range(6)] == [False, True, True, True, True, False]
+    assert [second.shown(number) for number in range(6)] == [True, False, False, False, False, True]
+    assert make(image_size=64, use_msn=False).stages()[0].shown is None
+
+
+def test_the_map_of_lite_adds_logits_to_the_raw_maps_logarithm_in_deviations_over_good_images():
+    method, image = make(image_size=64).eval(), torch.rand(4, 3, 64, 64)
+    batch = Batch(torch.arange(4), None, method.frozen(image))
+    method.settle([batch], lambda tensor: tensor)
+    with torch.no_grad():
+        maps, scores = method.maps(method.standards(method.teacher(image)), (64, 64))
+        map_, score = method(image)
+    mean, deviation = maps.mean((0, 2, 3)), maps.std((0, 2, 3), correction=0)
+    raw, logits = ((maps - mean[:, None, None]) / deviation[:, None, None]).unbind(1)
+    assert torch.allclose(map_, raw + 0.1 * logits, atol=1e-4)
+    assert torch.allclose(score, (scores / deviation * torch.tensor([1, 0.1])).sum(1), rtol=1e-4)
+    assert map_.mean().abs() < 1e-4
 
 
 def test_raw_mode_is_the_sum_of_both_distances_smoothed():

@@ -14,8 +14,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from untaught.losses.cosine import distance, vectors
+from untaught.losses.cosine import distance, vectors, worst
 
+LEAST = 1e-2
 DEFECT = 0.3
 """Share of a position's pixels above which it counts as a defect."""
 
@@ -60,6 +61,29 @@ def guidance(
     return total
 
 
+def squared_guidance(
+    apart: Float[Tensor, "b h w"],
+    apart_of_defect: Float[Tensor, "b h w"],
+    positions: float = 1.0,
+    hard: float = 0.0,
+    where: Bool[Tensor, "b h w"] | None = None,
+) -> Float[Tensor, ""]:
+    """Normality guidance at one level from squared distances to the teacher's features of the image without defect.
+
+    Args:
+        apart: of the normality features of that image.
+        apart_of_defect: of those of the image with the drawn defect.
+        positions: weight of the latter.
+        hard: the mean over this share of the positions, those that are restored worst, is added for each of the two.
+        where: positions of the image with the defect that count; None means all.
+    """
+    where = torch.ones_like(apart_of_defect, dtype=torch.bool) if where is None else where
+    total = apart.mean() + positions * mean_over(apart_of_defect, where)
+    if hard > 0:
+        total = total + worst(apart, hard).mean() + positions * worst(apart_of_defect * where, hard).mean()
+    return total
+
+
 def inverse_mimicking(
     apart: Float[Tensor, "b h w"],
     apart_of_defect: Float[Tensor, "b h w"],
@@ -67,6 +91,7 @@ def inverse_mimicking(
     defect: Bool[Tensor, "b h w"],
     margin: float = 1.0,
     reduction: Literal["regions", "mean"] = "regions",
+    unit: Float[Tensor, "b h w"] | None = None,
 ) -> Float[Tensor, ""]:
     """Abnormality inverse mimicking at one level, from distances between abnormality and teacher features.
 
@@ -78,8 +103,10 @@ def inverse_mimicking(
         margin: 1 stands for a right angle.
         reduction: `regions` averages good and defect positions apart, so that the few with a defect count as much;
             `mean` over all.
+        unit: what counts as a distance of 1 inside the defect, position by position: the energy of the teacher's
+            standardised features for squared distances, which is that of the answer "as on average". None: 1.
     """
-    short = F.relu(margin - apart_of_defect)
+    short = F.relu(margin - (apart_of_defect if unit is None else apart_of_defect / unit.clamp_min(LEAST)))
     if reduction == "mean":
         return (apart_of_defect * good + short * defect).mean() + apart.mean()
     return mean_over(apart_of_defect, good) + mean_over(short, defect) + apart.mean()
