@@ -8,8 +8,8 @@ last; a detector that was not measured yet has no row:
 - trunk only: `reverse_distillation`, whose student is DMDD's trunk.
 - + normality: the trunk learns from pairs what belongs where a defect is; the map comes from normality alone.
 - + abnormality: the second branch too; the map is the raw sum of both. It is the next one's run without its head.
-- + segmentation head: a quarter of the head's logits added to that. The preset itself adds a tenth of them, to the map
-  of normality alone: that is what this comparison led to.
+- + segmentation head: `dmdd` as it is, the same run again: the map of normality alone times 1 plus the head's
+  probability.
 
 The edge of a defect are the pixels of its mask that lie within 3 px of its border, at the mask's own resolution; its
 inside is the rest. Each is measured against the good pixels of all images: the probability that a pixel of it scores
@@ -51,7 +51,7 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "trunk only": ("reverse_distillation", {}),
     "+ normality": ("dmdd", {"use_msn": False, "sets": "normal", "decouple": {"abnormality": 0.0}}),
     "+ abnormality": ("dmdd", {"use_msn": False, "sets": "both"}),
-    "+ segmentation head": ("dmdd", {"sets": "both", "segment": {"weight": 0.25}}),
+    "+ segmentation head": ("dmdd", {}),
 }
 SAME_RUN = {"+ abnormality": "+ segmentation head"}
 FIGURES = {

@@ -51,7 +51,6 @@ def train(method, image, steps, batch_size=4):
             loss.backward()
             optimizer.step()
     method.eval()
-    method.settle([pairs_of(method, image, "settle")], lambda tensor: tensor)
 
 
 @pytest.fixture(scope="module")
@@ -198,18 +197,18 @@ def test_of_five_images_one_is_kept_for_the_head():
     assert make(image_size=64, use_msn=False).stages()[0].shown is None
 
 
-def test_the_map_of_lite_adds_logits_to_the_raw_maps_logarithm_in_deviations_over_good_images():
+def test_the_head_multiplies_map_and_score_of_lite_and_lowers_neither():
     method, image = make(image_size=64).eval(), torch.rand(4, 3, 64, 64)
-    batch = Batch(torch.arange(4), None, method.frozen(image))
-    method.settle([batch], lambda tensor: tensor)
+    raw = make(image_size=64, use_msn=False).eval()
+    raw.load_state_dict({name: tensor for name, tensor in method.state_dict().items() if name in raw.state_dict()})
+    alone = make(image_size=64, segment={"weight": 0.0}).eval()
+    alone.load_state_dict(method.state_dict())
     with torch.no_grad():
-        maps, scores = method.maps(method.standards(method.teacher(image)), (64, 64))
-        map_, score = method(image)
-    mean, deviation = maps.mean((0, 2, 3)), maps.std((0, 2, 3), correction=0)
-    raw, logits = ((maps - mean[:, None, None]) / deviation[:, None, None]).unbind(1)
-    assert torch.allclose(map_, raw + 0.1 * logits, atol=1e-4)
-    assert torch.allclose(score, (scores / deviation * torch.tensor([1, 0.1])).sum(1), rtol=1e-4)
-    assert map_.mean().abs() < 1e-4
+        (map_, score), (before, score_before), (probability, highest) = method(image), raw(image), alone(image)
+    assert torch.allclose(map_, before * (1 + probability), rtol=1e-4)
+    assert torch.allclose(score, score_before * (1 + highest), rtol=1e-4)
+    assert (map_ > before).all()
+    assert (map_ < 2 * before).all()
 
 
 def test_raw_mode_is_the_sum_of_both_distances_smoothed():
