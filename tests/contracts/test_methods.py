@@ -83,7 +83,7 @@ class Moody(ReverseDistillation):
         torch.seed()
         with torch.no_grad():
             for parameter in parameters:
-                parameter.add_(1e-3 * torch.randn_like(parameter))
+                parameter.add_(1e-6 * torch.randn_like(parameter))
         return super().optimizer(parameters)
 
 

@@ -86,7 +86,9 @@ def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report:
         rows = list(_score(detector, dataset, samples, maps, report))
         scored = Scored(dataset, samples, rows, maps, recipe.area)
         pixels = scored.pixels(limit, report)
-        result = scored.result(limit, pixels, run.card.calibration.image.value)
+        judged_by = {product_of(sample, dataset, detector) for sample in samples}
+        judge = detector.calibration_of(judged_by.pop() if len(judged_by) == 1 else "")
+        result = scored.result(limit, pixels, judge.image.value)
         result = dataclasses.replace(result, products=_products(scored, limit, detector, report))
         places = choose(samples, rows)
         write_gallery(

@@ -47,7 +47,7 @@ class Item(NamedTuple):
 
 
 def write_gallery(path: Path, recipe: Recipe, items: Iterable[Item]) -> None:
-    """Write image (JPEG bytes), map (float16), mask and depth picture (grey) of each item to one compressed file."""
+    """Write image (JPEG bytes), map (float32), mask and depth picture (grey) of each item to one compressed file."""
     arrays: dict[str, NDArray[Any]] = {}
     for number, (source, map_, mask) in enumerate(items):
         if isinstance(source, WithDepth):
@@ -59,7 +59,7 @@ def write_gallery(path: Path, recipe: Recipe, items: Iterable[Item]) -> None:
         buffer = io.BytesIO()
         picture.save(buffer, format="JPEG", quality=88)
         arrays[f"image_{number}"] = np.frombuffer(buffer.getvalue(), np.uint8)
-        arrays[f"map_{number}"] = resize_map(np.asarray(map_), (MAP, MAP)).astype(np.float16)
+        arrays[f"map_{number}"] = resize_map(np.asarray(map_), (MAP, MAP)).astype(np.float32)
         if mask is not None:
             small = Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST)
             arrays[f"mask_{number}"] = np.asarray(small).astype(np.uint8)
