@@ -221,7 +221,7 @@ def test_raw_mode_is_the_sum_of_both_distances_smoothed():
             torch.nn.functional.interpolate(level[:, None], size=(64, 64), mode="bilinear", align_corners=True)[:, 0]
             for level in levels
         ]
-        assert torch.allclose(map_, method.raw.smooth(torch.stack(large).sum(0)), atol=1e-5)
+        assert torch.allclose(map_, method.map.smooth(torch.stack(large).sum(0)), atol=1e-5)
     assert len(levels) == 6
     assert torch.equal(score, map_.flatten(1).amax(1))
     assert len(method.stages()) == 1

@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from untaught.losses.worst import average, summed
+
 EPS = 1e-8
 Features = Sequence[Float[Tensor, "b _ _ _"]]
 
@@ -46,11 +48,8 @@ def cosine_losses(
     if form == "global" and hard == 0:
         return {"cosine": torch.stack([vectors(*pair) for pair in pairs]).sum()}
     positions = [distance(*pair) for pair in pairs]
-    means = torch.stack([level.mean() for level in positions])
-    total = means.sum() if form == "regional" else torch.stack([vectors(*pair) for pair in pairs]).sum()
-    if hard > 0:
-        total = total + torch.stack([worst(level, hard).mean() for level in positions]).sum()
-    return {"cosine": total, "distance": means.detach().mean()}
+    whole = [vectors(*pair) for pair in pairs] if form == "global" else None
+    return {"cosine": summed(positions, hard, whole), "distance": average(positions)}
 
 
 def vectors(target: Float[Tensor, "b ..."], student: Float[Tensor, "b ..."]) -> Float[Tensor, ""]:
@@ -68,9 +67,3 @@ def channel_vectors(target: Float[Tensor, "b c h w"], student: Float[Tensor, "b 
     one, other = target.float().flatten(2), student.float().flatten(2)
     lengths: Tensor = one.norm(dim=2) * other.norm(dim=2) + 1e-6
     return 1 - (one * other).sum(dim=2) / lengths
-
-
-def worst(values: Tensor, share: float) -> Float[Tensor, " n"]:
-    """The highest `share` of all values, at least one."""
-    flat = values.flatten()
-    return flat.topk(max(1, round(share * len(flat)))).values

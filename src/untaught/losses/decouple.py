@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from untaught.losses.cosine import distance, vectors, worst
+from untaught.losses.cosine import distance, vectors
+from untaught.losses.worst import worst
 
 LEAST = 1e-2
 DEFECT = 0.3

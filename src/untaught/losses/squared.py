@@ -8,11 +8,11 @@ student that has learned nothing leaves over on a good image.
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from untaught.losses.cosine import Features, worst
+from untaught.losses.cosine import Features
+from untaught.losses.worst import average, summed
 
 
 def squared_losses(target: Features, student: Features, hard: float = 0.0) -> dict[str, Float[Tensor, ""]]:
@@ -26,8 +26,4 @@ def squared_losses(target: Features, student: Features, hard: float = 0.0) -> di
     """
     pairs = zip(target, student, strict=True)
     positions = [(wanted.float() - restored.float()).square().mean(dim=1) for wanted, restored in pairs]
-    means = torch.stack([level.mean() for level in positions])
-    total = means.sum()
-    if hard > 0:
-        total = total + torch.stack([worst(level, hard).mean() for level in positions]).sum()
-    return {"squared": total, "distance": means.detach().mean()}
+    return {"squared": summed(positions, hard), "distance": average(positions)}

@@ -66,24 +66,23 @@ from typing import Any, ClassVar, Literal
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from untaught.anomalies.settings import PAPER as PAPER_ANOMALIES
 from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
+from untaught.distillation import Distillation, DistillationTraining, ReverseConfig
 from untaught.losses.amplification import amplification_loss
 from untaught.losses.cosine import cosine_loss
 from untaught.losses.gate import focal_loss, gate_quality
 from untaught.losses.hard import hard_losses
 from untaught.maps.distance import cosine_distance, level_distances, squared_distance
-from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
-from untaught.method import Drops, Method, MethodConfig, Plateau, Reduce, Stage
+from untaught.maps.levels import PAPER_MAP
+from untaught.method import Drops, MethodConfig, Plateau, Reduce, Stage
 from untaught.nn.amplifier import Amplifier
-from untaught.nn.backbones import Teacher
 from untaught.nn.optimizers import OptimizerSettings
-from untaught.nn.standard import Standards
-from untaught.nn.students import SlimStudent, StudentSettings, check_levels, make_student
+from untaught.nn.students import MirroredStudent, SlimStudent, check_levels, make_student
 
 
 class AmplifierSettings(OptimizerSettings):
@@ -106,7 +105,7 @@ class AmplifierSettings(OptimizerSettings):
     anomalies: AnomalySettings = AnomalySettings(clean=0.2)
 
 
-class TrainingConfig(OptimizerSettings):
+class TrainingConfig(DistillationTraining):
     """How the student is trained: stage `distil`."""
 
     loss: Literal["global", "regional", "squared"] = Field(
@@ -115,31 +114,14 @@ class TrainingConfig(OptimizerSettings):
     )
     hard: int = Field(default=10, ge=0, description="worst positions of each image and level whose mean is added")
     epochs: int = Field(default=120, ge=1, description="epochs in all where `settle` is off")
-    batch_size: int = Field(default=8, ge=1)
-    warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
-    decay: float = Field(
-        default=0.3, ge=0, lt=1, description="share of training in which the learning rate falls to zero"
-    )
     drops: bool = Field(default=False, description="a fifth of the learning rate after 80 % and again after 90 %")
-    settle: bool = Field(default=True, description="end by itself when held-out good images stop improving")
 
 
-class AandConfig(MethodConfig):
+class AandConfig(ReverseConfig):
     """Settings of anomaly amplification and normality distillation."""
 
-    image_size: int = Field(default=384, ge=32, le=4096, description="side of the square input in pixels")
-    sizes: tuple[int, ...] = Field(
-        default=(256, 384, 512),
-        description="sides to choose from by the images' own size where none is asked for; none: image_size",
-    )
-    levels: tuple[int, ...] = Field(
-        default=(8, 16, 32), min_length=1, description="strides of the levels, finest first"
-    )
-    standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
     amplifier: AmplifierSettings = AmplifierSettings()
-    student: StudentSettings = StudentSettings()
     training: TrainingConfig = TrainingConfig()
-    map: MapSettings = MapSettings()
 
 
 LITE: Mapping[str, Any] = {"amplifier": {"optimizer": "adam", "learning_rate": 5e-3}}
@@ -165,7 +147,7 @@ DROPS = Drops(at=(0.8, 0.9), factor=0.2)
 Levels = list[Float[Tensor, "b _ _ _"]]
 
 
-class Aand(Method):
+class Aand(Distillation):
     """Drawn defects teach an amplifier what to raise in the teacher's features; reverse distillation from the result.
 
     Args:
@@ -180,20 +162,16 @@ class Aand(Method):
     Config: ClassVar[type[MethodConfig]] = AandConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": LITE, "paper": PAPER}
     config: AandConfig
+    student: MirroredStudent | SlimStudent
 
     def __init__(self, config: AandConfig, *, untrained: bool = False) -> None:
-        super().__init__(config, untrained=untrained)
         check_levels(config.student, config.levels, config.image_size)
-        check_weights(config.map, config.levels)
-        self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
-        self.backbone, channels = self.teacher.record, self.teacher.channels
-        self.standards = Standards(channels, config.standardise)
+        super().__init__(config, untrained=untrained)
+        channels = self.teacher.channels
         if config.amplifier.on:
             sizes = [(config.image_size // stride,) * 2 for stride in config.levels]
             self.amplifier = Amplifier(channels, sizes, config.amplifier.items, config.amplifier.temperature)
         self.student = make_student(config.student, config.backbone, channels)
-        self.map = LevelMap(config.map)
-        self.reduction = self.map.reduction
 
     def stages(self) -> list[Stage]:
         """The amplifier learns from drawn defects, then the student from good images alone."""
@@ -205,28 +183,13 @@ class Aand(Method):
             name="amplify", parameters=list(self.amplifier.parameters()), loss=self.amplify_loss,
             optimizer=settings.build, epochs=settings.epochs, steps=settings.steps or None,
             batch_size=settings.batch_size, pairs=settings.anomalies, decay=settings.decay,
-            drops=DROPS if settings.drops else None, mixed=self.slim, measure=self.measure,
+            drops=DROPS if settings.drops else None, mixed=self.light, measure=self.measure,
         )  # fmt: skip
 
     def _distil(self) -> Stage:
         settings = self.config.training
         plateau = Plateau("distance", every=25, least=0.03, enough=0.3, minimum=150, maximum=600)
-        return Stage(
-            name="distil", parameters=list(self.student.parameters()), loss=self.distil_loss,
-            optimizer=self.optimizer, epochs=settings.epochs, batch_size=settings.batch_size, frozen=self.frozen,
-            half=self.slim, warmup=settings.warmup, decay=settings.decay, drops=DROPS if settings.drops else None,
-            plateau=plateau if settings.settle else None, mixed=self.slim,
-        )  # fmt: skip
-
-    @property
-    def slim(self) -> bool:
-        """Whether the student is the slim one, which trains well in bfloat16."""
-        return self.config.student.form == "slim"
-
-    def optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-        """The student's optimiser."""
-        heads = self.student.heads.parameters() if isinstance(self.student, SlimStudent) else ()
-        return self.config.training.build(parameters, heads)
+        return self.distil("distil", self.distil_loss, settings, plateau, drops=DROPS if settings.drops else None)
 
     def plain(self, image: Float[Tensor, "b 3 h w"]) -> Levels:
         """The untouched teacher's levels."""
@@ -283,12 +246,11 @@ class Aand(Method):
 
     def frozen(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
         """The advanced teacher's features by stride; the plain teacher's where there is no amplifier."""
-        levels = self.advanced(image) if self.config.amplifier.on else self.teacher(image)
-        return dict(zip(map(str, self.config.levels), levels, strict=True))
+        return self.named(self.advanced(image) if self.config.amplifier.on else self.teacher(image))
 
     def distil_loss(self, batch: Batch) -> dict[str, Tensor]:
         """`hard`, which is minimised, and `distance`, which tells when to stop."""
-        target = [batch.frozen[str(stride)] for stride in self.config.levels]
+        target = self.cached(batch)
         target = target if self.config.amplifier.on else self.standards(target)
         restored = self.student(target)
         whole = cosine_loss(target, restored, "global") if self.config.training.loss == "global" else None
@@ -308,5 +270,4 @@ class Aand(Method):
         if stage.name == "amplify":
             self.standards.take((self.teacher(batch.image) for batch in batches), reduce)
         elif not self.config.amplifier.on:
-            levels = [str(stride) for stride in self.config.levels]
-            self.standards.take(([batch.frozen[level] for level in levels] for batch in batches), reduce)
+            super().prepare(stage, batches, reduce)

@@ -56,8 +56,7 @@ Deviations of `lite` from the paper, and why
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -66,24 +65,20 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from untaught.batch import Batch
-from untaught.losses.cosine import channel_vectors, distance, worst
+from untaught.distillation import Distillation, DistillationConfig, ObserverTraining
+from untaught.losses.cosine import channel_vectors, distance
 from untaught.losses.entropy import spatial_entropy
+from untaught.losses.worst import average, summed
 from untaught.maps.distance import cosine_distance, squared_distance
-from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
-from untaught.method import Method, MethodConfig, Plateau, Reduce, Stage
+from untaught.maps.levels import PAPER_MAP
+from untaught.method import MethodConfig, Plateau, Stage
 from untaught.nn.attention import attention
-from untaught.nn.backbones import Teacher
-from untaught.nn.observers import ObserverSettings, ObserverTraining, make_observer
-from untaught.nn.standard import Standards
+from untaught.nn.observers import ObserverSettings, PlainStudent, Twin, make_observer
 
 
-class DcamConfig(MethodConfig):
+class DcamConfig(DistillationConfig):
     """Settings of DCAM."""
 
-    levels: tuple[int, ...] = Field(
-        default=(8, 16, 32), min_length=1, description="strides of the levels, finest first"
-    )
-    standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
     student: ObserverSettings = ObserverSettings()
     attention: Literal["channel", "spatial", "both"] = Field(default="channel", description="what is gated in training")
     reduction: int = Field(default=8, ge=1, description="by how much a channel gate's hidden layer is narrower")
@@ -100,7 +95,6 @@ class DcamConfig(MethodConfig):
     )
     keep_attention: bool = Field(default=False, description="score with the gates, as they were trained")
     training: ObserverTraining = ObserverTraining()
-    map: MapSettings = MapSettings()
 
 
 LITE: Mapping[str, Any] = {"map": {"weights": (), "sigma": 8.0, "votes": ()}}
@@ -119,7 +113,7 @@ PAPER: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-class Dcam(Method):
+class Dcam(Distillation):
     """One student for many products: gates while it learns, cosine and relative entropy; see the module's card.
 
     Args:
@@ -134,67 +128,39 @@ class Dcam(Method):
     Config: ClassVar[type[MethodConfig]] = DcamConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": LITE, "paper": PAPER}
     config: DcamConfig
+    student: PlainStudent | Twin
 
     def __init__(self, config: DcamConfig, *, untrained: bool = False) -> None:
         super().__init__(config, untrained=untrained)
-        check_weights(config.map, config.levels)
-        self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
-        self.backbone = self.teacher.record
         self.student = make_observer(config.student, config.backbone, config.levels, self.teacher.channels)
-        self.standards = Standards(self.teacher.channels, config.standardise)
         self.gates = nn.ModuleList(
             attention(config.attention, channels, config.reduction) for channels in self.teacher.channels
         )
-        self.map = LevelMap(config.map)
-        self.reduction = self.map.reduction
 
     def stages(self) -> list[Stage]:
         """One stage: student and gates learn together."""
-        training = self.config.training
-        return [
-            Stage(
-                name="attend",
-                parameters=[*self.student.parameters(), *self.gates.parameters()],
-                loss=self.loss,
-                optimizer=self.optimizer,
-                epochs=training.epochs,
-                steps=training.steps,
-                batch_size=training.batch_size,
-                frozen=self.frozen,
-                image=True,
-                warmup=training.warmup,
-                decay=training.decay,
-                plateau=Plateau("distance", maximum=600) if training.settle else None,
-                mixed=self.config.student.form == "plain",
-                half=self.config.student.form == "plain",
-            )
-        ]
-
-    def optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser the settings ask for."""
-        return self.config.training.build(parameters, chain(self.student.heads, self.gates.parameters()))
-
-    def frozen(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """The teacher's features by stride."""
-        return dict(zip(map(str, self.config.levels), self.teacher(image), strict=True))
+        training, gates = self.config.training, self.gates.parameters()
+        plateau = Plateau("distance", maximum=600)
+        return [self.distil("attend", self.loss, training, plateau, gates, steps=training.steps, image=True)]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """`attend`, which is minimised; its parts; and `distance` of what is scored, which tells when to stop."""
         assert batch.image is not None
         config = self.config
-        target = self.standards([batch.frozen[str(stride)] for stride in config.levels])
+        target = self.standards(self.cached(batch))
         raw = self.student(batch.image)
         gated = self.gated(raw)
         losses = {"cosine": self.cosine(target, gated)}
         if config.entropy > 0:
-            parts = [spatial_entropy(t, r, config.temperature) / t.shape[1] for t, r in zip(target, gated, strict=True)]
-            losses["entropy"] = config.entropy * torch.stack(parts).sum()
+            levels = zip(target, gated, strict=True)
+            spread = [spatial_entropy(t, r, config.temperature) / t.shape[1] for t, r in levels]
+            losses["entropy"] = config.entropy * torch.stack(spread).sum()
         if config.raw_weight > 0:
             losses["raw"] = config.raw_weight * self.whole(self.distances(target, raw))
         total = torch.stack(list(losses.values())).sum()
         scored = self.distances(target, gated if config.keep_attention else raw)
-        mean = torch.stack([level.detach().mean() for level in scored]).mean()
-        return {"attend": total, **{name: part.detach() for name, part in losses.items()}, "distance": mean}
+        parts = {name: part.detach() for name, part in losses.items()}
+        return {"attend": total, **parts, "distance": average(scored)}
 
     def gated(self, levels: Sequence[Float[Tensor, "b _ _ _"]]) -> list[Float[Tensor, "b _ _ _"]]:
         """The student's levels behind their gates."""
@@ -209,10 +175,7 @@ class Dcam(Method):
 
     def whole(self, levels: Sequence[Tensor]) -> Float[Tensor, ""]:
         """The mean distance of each level, and of its worst positions where the settings say so, summed."""
-        hard = self.config.training.hard
-        parts = [level.mean() for level in levels]
-        parts += [worst(level, hard).mean() for level in levels] if hard > 0 else []
-        return torch.stack(parts).sum()
+        return summed(levels, self.config.training.hard)
 
     def distances(
         self, target: Sequence[Float[Tensor, "b _ _ _"]], student: Sequence[Float[Tensor, "b _ _ _"]]
@@ -227,8 +190,3 @@ class Dcam(Method):
         seen = self.gated(student) if self.config.keep_attention else student
         map_, score = self.map(self.distances(target, seen), target, (image.shape[-2], image.shape[-1]))
         return map_, score
-
-    def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
-        """Mean and deviation of each channel of the teacher over the training images."""
-        levels = [str(stride) for stride in self.config.levels]
-        self.standards.take(([batch.frozen[level] for level in levels] for batch in batches), reduce)

@@ -62,28 +62,28 @@ Deviations of `lite` from `paper`, and why
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from untaught.anomalies.settings import PAPER as PAPER_ANOMALIES
 from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
+from untaught.distillation import Distillation, ReverseConfig
 from untaught.losses.decouple import guidance, inverse_mimicking, regions, segmentation, squared_guidance
 from untaught.maps.distance import cosine_distance, energy, level_distances, squared_distance
 from untaught.maps.fuse import upsample
-from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
+from untaught.maps.levels import PAPER_MAP
 from untaught.maps.score import top_mean
-from untaught.method import Drops, Method, MethodConfig, Reduce, Stage
-from untaught.nn.backbones import Teacher
+from untaught.method import Drops, MethodConfig, Reduce, Stage
 from untaught.nn.decouple import DecoupledStudent
 from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.segmentation import SegmentationHead
-from untaught.nn.standard import Standards
-from untaught.nn.students import SlimStudent, StudentSettings, check_levels, make_student
+from untaught.nn.students import check_levels, make_student
 
 Levels = list[Float[Tensor, "b _ _ _"]]
 
@@ -137,20 +137,10 @@ class SegmentConfig(OptimizerSettings):
     top: float = Field(default=0.01, gt=0, le=1, description="score: mean of the highest share of what it gives")
 
 
-class DmddConfig(MethodConfig):
+class DmddConfig(ReverseConfig):
     """Settings of DMDD."""
 
-    image_size: int = Field(default=384, ge=32, le=4096, description="side of the square input in pixels")
-    sizes: tuple[int, ...] = Field(
-        default=(256, 384, 512),
-        description="sides to choose from by the images' own size where none is asked for; none: image_size",
-    )
-    levels: tuple[int, ...] = Field(
-        default=(8, 16, 32), min_length=1, description="strides of the levels, finest first"
-    )
-    standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
     distance: Literal["squared", "cosine"] = Field(default="squared", description="how features are compared")
-    student: StudentSettings = StudentSettings()
     branch_kernel: Literal[1, 3] = Field(default=1, description="side of the branches' convolutions")
     final_relu: bool = Field(
         default=False, description="branches end with a ReLU: for features that are never negative"
@@ -160,7 +150,6 @@ class DmddConfig(MethodConfig):
     decouple: DecoupleConfig = DecoupleConfig()
     segment: SegmentConfig = SegmentConfig()
     sets: Literal["both", "normal", "abnormal"] = Field(default="normal", description="distances summed in the raw map")
-    map: MapSettings = MapSettings()
 
 
 PAPER: Mapping[str, Any] = {
@@ -182,7 +171,7 @@ PAPER: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-class Dmdd(Method):
+class Dmdd(Distillation):
     """Normality and abnormality learned apart from drawn defects, their distances fused by attention.
 
     Args:
@@ -197,19 +186,14 @@ class Dmdd(Method):
     Config: ClassVar[type[MethodConfig]] = DmddConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}, "paper": PAPER}
     config: DmddConfig
+    student: DecoupledStudent
 
     def __init__(self, config: DmddConfig, *, untrained: bool = False) -> None:
-        super().__init__(config, untrained=untrained)
         check_levels(config.student, config.levels, config.image_size)
-        check_weights(config.map, config.levels)
-        self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
-        self.backbone = self.teacher.record
+        super().__init__(config, untrained=untrained)
         channels = self.teacher.channels
         trunk = make_student(config.student, config.backbone, channels)
         self.student = DecoupledStudent(trunk, channels, config.branch_kernel, config.final_relu)
-        self.standards = Standards(channels, config.standardise)
-        self.raw = LevelMap(config.map)
-        self.reduction = self.raw.reduction
         if config.use_msn:
             segment = config.segment
             maps = (3 if segment.energy else 2) * len(channels)
@@ -224,12 +208,12 @@ class Dmdd(Method):
         """Trunk and branches first; then the head, on maps that have settled."""
         decouple, segment = self.config.decouple, self.config.segment
         drops = Drops((0.8, 0.9), 0.2) if decouple.drops else None
-        mixed = self.config.student.form == "slim"
         first = Stage(
             name="decouple", parameters=list(self.student.parameters()), loss=self.decouple_loss,
-            optimizer=self.optimizer, steps=decouple.steps, batch_size=decouple.batch_size, frozen=self.frozen,
-            half=mixed, pairs=self.config.anomalies, warmup=decouple.warmup, decay=decouple.decay, drops=drops,
-            mixed=mixed, shown=self.for_student if segment.unseen and self.config.use_msn else None,
+            optimizer=partial(decouple.build, heads=list(self.student.last())), steps=decouple.steps,
+            batch_size=decouple.batch_size, frozen=self.frozen, half=self.light, pairs=self.config.anomalies,
+            warmup=decouple.warmup, decay=decouple.decay, drops=drops, mixed=self.light,
+            shown=self.for_student if segment.unseen and self.config.use_msn else None,
         )  # fmt: skip
         if not self.config.use_msn:
             return [first]
@@ -238,7 +222,7 @@ class Dmdd(Method):
             Stage(
                 name="segment", parameters=list(self.head.parameters()), loss=self.segment_loss,
                 optimizer=segment.build, steps=segment.steps, batch_size=segment.batch_size, frozen=self.frozen,
-                half=mixed, pairs=self.config.anomalies, decay=segment.decay, mixed=mixed,
+                half=self.light, pairs=self.config.anomalies, decay=segment.decay, mixed=self.light,
                 shown=self.for_head if segment.unseen else None,
             ),
         ]  # fmt: skip
@@ -251,21 +235,11 @@ class Dmdd(Method):
         """Whether the student learns from a training image."""
         return not self.for_head(number)
 
-    def optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser of trunk and branches."""
-        trunk = self.student.trunk
-        heads = trunk.heads.parameters() if isinstance(trunk, SlimStudent) else ()
-        return self.config.decouple.build(parameters, [*heads, *self.student.last()])
-
-    def frozen(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """The teacher's features by stride."""
-        return dict(zip(map(str, self.config.levels), self.teacher(image), strict=True))
-
     def pairs(self, batch: Batch) -> tuple[Levels, Levels]:
         """The teacher's levels of the images without defect and of those with it, on their scale."""
         assert batch.defect is not None
         with torch.no_grad():
-            clean = self.standards([batch.frozen[str(stride)] for stride in self.config.levels])
+            clean = self.standards(self.cached(batch))
             return clean, self.standards([level.float() for level in self.teacher(batch.defect)])
 
     def decouple_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -338,7 +312,7 @@ class Dmdd(Method):
         normal, abnormal = self.distances(target)
         sets = {"normal": [normal], "abnormal": [abnormal]}.get(self.config.sets, [normal, abnormal])
         summed = [torch.stack(level).sum(dim=0) for level in zip(*sets, strict=True)]
-        raw, score = self.raw(summed, target, size_of(image))
+        raw, score = self.map(summed, target, size_of(image))
         if not self.config.use_msn:
             return raw, score
         logits = self.head(self.perceived(normal, abnormal, target))[:, 0].float()
@@ -351,8 +325,7 @@ class Dmdd(Method):
     def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
         """Mean and deviation of each channel of the teacher over the training images, before the first stage."""
         if stage.name == "decouple":
-            levels = [str(stride) for stride in self.config.levels]
-            self.standards.take(([batch.frozen[level] for level in levels] for batch in batches), reduce)
+            super().prepare(stage, batches, reduce)
 
 
 def size_of(tensor: Tensor) -> tuple[int, int]:

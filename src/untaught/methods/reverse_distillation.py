@@ -71,27 +71,24 @@ Deviations of `lite` from the paper, and why
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-import torch
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from untaught.batch import Batch
+from untaught.distillation import Distillation, DistillationTraining, ReverseConfig
 from untaught.losses.cosine import cosine_losses
 from untaught.losses.squared import squared_losses
 from untaught.maps.distance import level_distances
-from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
-from untaught.method import Method, MethodConfig, Plateau, Reduce, Stage
-from untaught.nn.backbones import Teacher
-from untaught.nn.optimizers import OptimizerSettings
-from untaught.nn.standard import Standards
-from untaught.nn.students import SlimStudent, StudentSettings, check_levels, make_student
+from untaught.maps.levels import PAPER_MAP
+from untaught.method import MethodConfig, Plateau, Stage
+from untaught.nn.students import MirroredStudent, SlimStudent, check_levels, make_student
 
 
-class TrainingConfig(OptimizerSettings):
+class TrainingConfig(DistillationTraining):
     """How the student is trained."""
 
     loss: Literal["global", "regional", "squared"] = Field(
@@ -100,29 +97,12 @@ class TrainingConfig(OptimizerSettings):
     )
     hard: float = Field(default=0.02, ge=0, le=1, description="share of worst positions whose mean is added; 0: none")
     epochs: int = Field(default=200, ge=1, description="epochs in all where `settle` is off")
-    batch_size: int = Field(default=8, ge=1)
-    warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
-    decay: float = Field(
-        default=0.3, ge=0, lt=1, description="share of training in which the learning rate falls to zero"
-    )
-    settle: bool = Field(default=True, description="end by itself when held-out good images stop improving")
 
 
-class ReverseDistillationConfig(MethodConfig):
+class ReverseDistillationConfig(ReverseConfig):
     """Settings of reverse distillation."""
 
-    image_size: int = Field(default=384, ge=32, le=4096, description="side of the square input in pixels")
-    sizes: tuple[int, ...] = Field(
-        default=(256, 384, 512),
-        description="sides to choose from by the images' own size where none is asked for; none: image_size",
-    )
-    levels: tuple[int, ...] = Field(
-        default=(8, 16, 32), min_length=1, description="strides of the levels, finest first"
-    )
-    standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
-    student: StudentSettings = StudentSettings()
     training: TrainingConfig = TrainingConfig()
-    map: MapSettings = MapSettings()
 
 
 PAPER: Mapping[str, Any] = {
@@ -140,7 +120,7 @@ PAPER: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-class ReverseDistillation(Method):
+class ReverseDistillation(Distillation):
     """Frozen teacher, student with a narrow place, cosine distance; see the module's card.
 
     Args:
@@ -155,52 +135,23 @@ class ReverseDistillation(Method):
     Config: ClassVar[type[MethodConfig]] = ReverseDistillationConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}, "paper": PAPER}
     config: ReverseDistillationConfig
+    student: MirroredStudent | SlimStudent
 
     def __init__(self, config: ReverseDistillationConfig, *, untrained: bool = False) -> None:
-        super().__init__(config, untrained=untrained)
         check_levels(config.student, config.levels, config.image_size)
-        check_weights(config.map, config.levels)
-        self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
-        self.backbone = self.teacher.record
+        super().__init__(config, untrained=untrained)
         self.student = make_student(config.student, config.backbone, self.teacher.channels)
-        self.standards = Standards(self.teacher.channels, config.standardise)
-        self.map = LevelMap(config.map)
-        self.reduction = self.map.reduction
 
     def stages(self) -> list[Stage]:
         """One stage: the student learns to restore the teacher's features of good images."""
         training = self.config.training
         watch = "cosine" if training.loss == "global" else "distance"
         plateau = Plateau(watch, every=25, least=0.03, enough=0.3, minimum=280, maximum=750)
-        return [
-            Stage(
-                name="distil",
-                parameters=list(self.student.parameters()),
-                loss=self.loss,
-                optimizer=self.optimizer,
-                epochs=training.epochs,
-                batch_size=training.batch_size,
-                frozen=self.frozen,
-                warmup=training.warmup,
-                decay=training.decay,
-                plateau=plateau if training.settle else None,
-                mixed=self.config.student.form == "slim",
-                half=self.config.student.form == "slim",
-            )
-        ]
-
-    def optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser the settings ask for."""
-        heads = self.student.heads.parameters() if isinstance(self.student, SlimStudent) else ()
-        return self.config.training.build(parameters, heads)
-
-    def frozen(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """The teacher's features by stride."""
-        return dict(zip(map(str, self.config.levels), self.teacher(image), strict=True))
+        return [self.distil("distil", self.loss, training, plateau)]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """What is minimised, `squared` or `cosine`, and `distance`, which tells when to stop."""
-        target, restored = self.restore([batch.frozen[str(stride)] for stride in self.config.levels])
+        target, restored = self.restore(self.cached(batch))
         training = self.config.training
         if training.loss == "squared":
             return squared_losses(target, restored, training.hard)
@@ -221,8 +172,3 @@ class ReverseDistillation(Method):
         distances = level_distances(target, restored, self.config.training.loss == "squared")
         map_, score = self.map(distances, target, (image.shape[-2], image.shape[-1]))
         return map_, score
-
-    def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
-        """Mean and deviation of each channel of the teacher over the training images."""
-        levels = [str(stride) for stride in self.config.levels]
-        self.standards.take(([batch.frozen[level] for level in levels] for batch in batches), reduce)

@@ -50,37 +50,30 @@ Deviations of `lite` from the paper, and why
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-import torch
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from untaught.batch import Batch
-from untaught.losses.cosine import worst
+from untaught.distillation import Distillation, DistillationConfig, ObserverTraining
+from untaught.losses.worst import average, summed
 from untaught.maps.distance import squared_distance, unit_distance
-from untaught.maps.levels import PAPER_MAP, LevelMap, MapSettings, check_weights
-from untaught.method import Method, MethodConfig, Plateau, Reduce, Stage
-from untaught.nn.backbones import Teacher
-from untaught.nn.observers import ObserverSettings, ObserverTraining, make_observer
-from untaught.nn.standard import Standards
+from untaught.maps.levels import PAPER_MAP
+from untaught.method import MethodConfig, Plateau, Stage
+from untaught.nn.observers import ObserverSettings, PlainStudent, Twin, make_observer
 
 
-class StfpmConfig(MethodConfig):
+class StfpmConfig(DistillationConfig):
     """Settings of STFPM."""
 
-    levels: tuple[int, ...] = Field(
-        default=(8, 16, 32), min_length=1, description="strides of the levels, finest first"
-    )
-    standardise: bool = Field(default=True, description="each channel of the teacher with mean 0 and deviation 1")
     student: ObserverSettings = ObserverSettings()
     distance: Literal["unit", "squared"] = Field(
         default="squared", description="of unit vectors, or squared; `squared` wants standardised features"
     )
     training: ObserverTraining = ObserverTraining()
-    map: MapSettings = MapSettings()
 
 
 LITE: Mapping[str, Any] = {"map": {"weights": (), "sigma": 8.0, "votes": ()}}
@@ -98,7 +91,7 @@ PAPER: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-class Stfpm(Method):
+class Stfpm(Distillation):
     """Frozen teacher, student that sees the same image, distance of their answers; see the module's card.
 
     Args:
@@ -113,57 +106,23 @@ class Stfpm(Method):
     Config: ClassVar[type[MethodConfig]] = StfpmConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": LITE, "paper": PAPER}
     config: StfpmConfig
+    student: PlainStudent | Twin
 
     def __init__(self, config: StfpmConfig, *, untrained: bool = False) -> None:
         super().__init__(config, untrained=untrained)
-        check_weights(config.map, config.levels)
-        self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
-        self.backbone = self.teacher.record
         self.student = make_observer(config.student, config.backbone, config.levels, self.teacher.channels)
-        self.standards = Standards(self.teacher.channels, config.standardise)
-        self.map = LevelMap(config.map)
-        self.reduction = self.map.reduction
 
     def stages(self) -> list[Stage]:
         """One stage: the student learns to answer as the teacher does."""
         training = self.config.training
-        return [
-            Stage(
-                name="match",
-                parameters=list(self.student.parameters()),
-                loss=self.loss,
-                optimizer=self.optimizer,
-                epochs=training.epochs,
-                steps=training.steps,
-                batch_size=training.batch_size,
-                frozen=self.frozen,
-                image=True,
-                warmup=training.warmup,
-                decay=training.decay,
-                plateau=Plateau("distance", maximum=600) if training.settle else None,
-                mixed=self.config.student.form == "plain",
-                half=self.config.student.form == "plain",
-            )
-        ]
-
-    def optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser the settings ask for."""
-        return self.config.training.build(parameters, self.student.heads)
-
-    def frozen(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """The teacher's features by stride."""
-        return dict(zip(map(str, self.config.levels), self.teacher(image), strict=True))
+        plateau = Plateau("distance", maximum=600)
+        return [self.distil("match", self.loss, training, plateau, steps=training.steps, image=True)]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """`match`, which is minimised, and `distance`, which tells when to stop."""
         assert batch.image is not None
-        target = self.standards([batch.frozen[str(stride)] for stride in self.config.levels])
-        distances = self.distances(target, batch.image)
-        means = torch.stack([level.mean() for level in distances])
-        total = means.sum()
-        if self.config.training.hard > 0:
-            total = total + torch.stack([worst(level, self.config.training.hard).mean() for level in distances]).sum()
-        return {"match": total, "distance": means.detach().mean()}
+        distances = self.distances(self.standards(self.cached(batch)), batch.image)
+        return {"match": summed(distances, self.config.training.hard), "distance": average(distances)}
 
     def distances(
         self, target: Sequence[Float[Tensor, "b _ _ _"]], image: Float[Tensor, "b 3 h w"]
@@ -177,8 +136,3 @@ class Stfpm(Method):
         target = self.standards(self.teacher(image))
         map_, score = self.map(self.distances(target, image), target, (image.shape[-2], image.shape[-1]))
         return map_, score
-
-    def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
-        """Mean and deviation of each channel of the teacher over the training images."""
-        levels = [str(stride) for stride in self.config.levels]
-        self.standards.take(([batch.frozen[level] for level in levels] for batch in batches), reduce)

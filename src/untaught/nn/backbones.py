@@ -42,7 +42,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.net = net
         self.channels = tuple(int(channels) for channels in net.feature_info.channels())
-        self.last = str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC")
+        self.nhwc = str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC")
         cfg: Any = get_pretrained_cfg(name)
         self.register_buffer("mean", torch.tensor(cfg.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(cfg.std).view(1, 3, 1, 1))
@@ -51,7 +51,7 @@ class Backbone(nn.Module):
         """Features of each level, (b, c, h / stride, w / stride)."""
         normal = (image - self.mean) / self.std
         features = self.net(normal.contiguous(memory_format=torch.channels_last))
-        return [level.permute(0, 3, 1, 2) for level in features] if self.last else list(features)
+        return [level.permute(0, 3, 1, 2) for level in features] if self.nhwc else list(features)
 
 
 class Teacher(Backbone):

@@ -66,7 +66,8 @@ class DecoupledStudent(nn.Module):
         return [normal for normal, _ in parted], [abnormal for _, abnormal in parted]
 
     def last(self) -> Iterator[nn.Parameter]:
-        """Parameters of the branches that are a last layer alone, which Muon leaves to Adam."""
+        """Parameters of the last layers, which Muon leaves to Adam: the trunk's, and branches of one layer alone."""
+        yield from self.trunk.last()
         for module in self.heads.modules():
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 yield from module.parameters()

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from untaught.config import Frozen
 from untaught.errors import ConfigError
 from untaught.nn.backbones import Backbone, fresh_backbone
-from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.students import Residual, conv_norm
 
 
@@ -28,19 +27,10 @@ class ObserverSettings(Frozen):
     )
     depth: int = Field(default=1, ge=0, description="plain: residual blocks at each level that is compared")
 
-
-class ObserverTraining(OptimizerSettings):
-    """How the student is trained."""
-
-    hard: float = Field(default=0.0, ge=0, le=1, description="share of worst positions whose mean is added; 0: none")
-    epochs: int = Field(default=100, ge=1, description="epochs in all where `settle` is off")
-    steps: int | None = Field(default=None, ge=1, description="steps in all, in place of epochs")
-    batch_size: int = Field(default=16, ge=1)
-    warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
-    decay: float = Field(
-        default=0.3, ge=0, lt=1, description="share of training in which the learning rate falls to zero"
-    )
-    settle: bool = Field(default=True, description="end by itself when held-out good images stop improving")
+    @property
+    def light(self) -> bool:
+        """Whether the student is the one for two cores, which trains well in bfloat16."""
+        return self.form == "plain"
 
 
 class Twin(Backbone):
@@ -54,8 +44,7 @@ class Twin(Backbone):
     def __init__(self, name: str, strides: Sequence[int]) -> None:
         super().__init__(name, fresh_backbone(name, strides))
 
-    @property
-    def heads(self) -> Iterable[nn.Parameter]:
+    def last(self) -> Iterable[nn.Parameter]:
         """No layer stands apart as the last."""
         return ()
 
@@ -95,9 +84,8 @@ class PlainStudent(nn.Module):
             nn.Conv2d(widths[step - 1], level, 1) for step, level in zip(steps, channels, strict=True)
         )
 
-    @property
-    def heads(self) -> Iterable[nn.Parameter]:
-        """Parameters of the last layers."""
+    def last(self) -> Iterable[nn.Parameter]:
+        """Parameters of the last layers, which Muon leaves to Adam."""
         return self.outputs.parameters()
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -29,6 +29,11 @@ class StudentSettings(Frozen):
     )
     embedding: int = Field(default=64, ge=1, description="slim: channels of the embedding")
 
+    @property
+    def light(self) -> bool:
+        """Whether the student is the one for two cores, which trains well in bfloat16."""
+        return self.form == "slim"
+
 
 class MirroredStudent(nn.Module):
     """Fusion, one-class embedding and mirrored decoder of RD4AD (Deng & Li, CVPR 2022).
@@ -48,6 +53,10 @@ class MirroredStudent(nn.Module):
         """Restored levels, shaped and ordered like `features`."""
         levels: list[Tensor] = self.decoder(self.embedding(self.fusion(features)))
         return levels
+
+    def last(self) -> Iterable[nn.Parameter]:
+        """No layer stands apart as the last."""
+        return ()
 
 
 class SlimStudent(nn.Module):
@@ -91,6 +100,10 @@ class SlimStudent(nn.Module):
             if size > 0:
                 inner = self.up[size - 1](inner)
         return levels
+
+    def last(self) -> Iterable[nn.Parameter]:
+        """Parameters of the last layers, which Muon leaves to Adam."""
+        return self.heads.parameters()
 
     def _fused(self, features: Sequence[Tensor]) -> Tensor:
         """All levels at the size of the embedding."""
