@@ -5,11 +5,15 @@ import shutil
 
 import pytest
 
+import untaught
 from untaught.bundle.bundle import Bundle
 from untaught.cli.main import main
-from untaught.errors import DataError
+from untaught.errors import BundleError, DataError
+from untaught.export import exporter
 from untaught.export.golden import choose
 from untaught.export.held_out import find_held_out
+from untaught.export.shrink import FIRST, to_int8
+from untaught.inspector import score_image
 from untaught.run import Run
 
 
@@ -64,3 +68,38 @@ def test_moved_or_changed_images_are_one_clear_error_that_says_what_to_do(moved,
     (moved / "there" / "train" / "good" / name).unlink()
     with pytest.raises(DataError, match=r"1 of 10 held-out images are missing or changed"):
         find_held_out(run, [str(moved / "there")])
+
+
+@pytest.fixture(scope="module")
+def small_file(run_folder, tmp_path_factory):
+    """The run exported in 8 bits, where more layers must stay in float32 than at first."""
+    out = tmp_path_factory.mktemp("int8") / "bracket.untaught"
+    with pytest.MonkeyPatch.context() as patch:
+        asked = iter([False, True])
+        patch.setattr(exporter, "bearable", lambda record: next(asked))
+        tried = []
+        patch.setattr(exporter, "to_int8", lambda *given: tried.append(given[2]) or to_int8(*given))
+        exporter.export_run(run_folder, out, precision="int8")
+    assert tried == list(FIRST)
+    return out
+
+
+def test_in_8_bits_the_fewest_layers_stay_in_float32_that_pass_the_gate(small_file, run_folder):
+    card = Bundle(small_file).card
+    assert card.graph.precision == "int8"
+    assert card.drop.correlation >= 0.95
+    predictor = untaught.load(small_file, "onnxruntime", threads=1)
+    full = untaught.load(run_folder)
+    golden = card.golden[-1]
+    near = score_image(predictor.score, Bundle(small_file).golden_inputs(golden), card.recipe)
+    exact = score_image(full.score, Bundle(small_file).golden_inputs(golden), card.recipe)
+    assert near.score == pytest.approx(exact.score, rel=0.05)
+    assert near.score != exact.score
+
+
+def test_where_no_form_passes_nothing_is_written(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("untaught.export.gate.CORRELATION", 1.1)
+    monkeypatch.setattr(exporter, "FIRST", (3,))
+    with pytest.raises(BundleError, match="maps correlate by 0"):
+        exporter.export_run(run_folder, tmp_path / "x.untaught", precision="int8")
+    assert not list(tmp_path.iterdir())

@@ -8,7 +8,7 @@ from torch import nn
 
 from untaught.bundle.graph import check_graph
 from untaught.export.graph import to_onnx
-from untaught.export.shrink import to_fp16, to_int8
+from untaught.export.shrink import depths_of, layers, named, to_fp16, to_int8
 from untaught.runtime.session import open_session
 
 
@@ -32,7 +32,9 @@ def batches(count=6):
         yield {"image": np.random.default_rng(number).integers(0, 256, (1, 32, 48, 3), np.uint8)}
 
 
-@pytest.mark.parametrize(("make", "tolerance"), [(lambda graph: to_int8(graph, batches()), 0.1), (to_fp16, 2e-3)])
+@pytest.mark.parametrize(
+    ("make", "tolerance"), [(lambda graph: to_int8(graph, batches(), first=0), 0.1), (to_fp16, 2e-3)]
+)
 def test_a_smaller_graph_is_near_the_full_one(full, make, tolerance):
     small = make(full)
     check_graph(small, "small")
@@ -45,7 +47,7 @@ def test_a_smaller_graph_is_near_the_full_one(full, make, tolerance):
 
 
 def test_int8_quantises_the_layers_and_leaves_the_scores_in_float32(full):
-    graph = onnx.load_from_string(to_int8(full, batches())).graph
+    graph = onnx.load_from_string(to_int8(full, batches(), first=0)).graph
     assert {item.data_type for item in graph.initializer if np.prod(item.dims) >= 216} == {onnx.TensorProto.INT8}
     maker = {output: node.op_type for node in graph.node for output in node.output}
     assert not {maker[end.name] for end in graph.output} & {"QuantizeLinear", "DequantizeLinear"}
@@ -56,3 +58,28 @@ def test_fp16_halves_the_weights(full):
         return sum(len(item.raw_data) for item in onnx.load_from_string(graph).graph.initializer)
 
     assert weights(to_fp16(full)) < 0.65 * weights(full)
+
+
+def test_the_first_layers_stay_in_float32_with_what_leads_to_them(full):
+    def kinds(first):
+        graph = onnx.load_from_string(to_int8(full, batches(), first=first)).graph
+        weights = [item.data_type for item in graph.initializer if np.prod(item.dims) >= 216]
+        return weights.count(onnx.TensorProto.INT8), [node.op_type for node in graph.node]
+
+    for first, quantised in ((0, 3), (1, 2), (2, 1)):
+        weights, nodes = kinds(first)
+        assert weights == quantised
+        assert nodes[: nodes.index("Conv")].count("QuantizeLinear") == (1 if first == 0 else 0)
+
+
+def test_depth_counts_the_products_from_the_picture(full):
+    graph = named(onnx.load_from_string(full)).graph
+    depths = depths_of(graph)
+    assert [depths[node.output[0]] for node in graph.node if node.op_type == "Conv"] == [1, 2, 3]
+    assert depths["map"] == depths["score"] == 3
+    assert [len([name for name in layers(graph, first) if name.startswith("Conv")]) for first in range(4)] == [
+        3,
+        2,
+        1,
+        0,
+    ]

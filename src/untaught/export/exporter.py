@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +18,13 @@ from untaught.calibration import Calibration, promise
 from untaught.engine.calibrate import calibrate_products, calibrate_scores
 from untaught.engine.predict import Detector
 from untaught.engine.provenance import versions
-from untaught.export.gate import MOST, Cost, drawn
+from untaught.export.gate import MOST, Cost, bearable, drawn
 from untaught.export.golden import choose, golden_parts
 from untaught.export.graph import graph_record, to_onnx
 from untaught.export.held_out import find_held_out
 from untaught.export.parity import TOLERANCES, Comparison, Tally, raised
 from untaught.export.preparation import REGIONS, preparation
-from untaught.export.shrink import to_fp16, to_int8
+from untaught.export.shrink import FIRST, to_fp16, to_int8
 from untaught.files import replacing
 from untaught.image import Recipe
 from untaught.image.tiles import cut
@@ -140,7 +141,19 @@ class Export:
         good = [self._inputs(number) for number in range(len(self.held_out.samples))[:MOST]]
         bad = list(drawn(good, self.run.card.seed))
         self.report(Progress(f"export in {self.precision}", 0, 1))
-        small = to_fp16(model) if self.precision == "fp16" else to_int8(model, self._batches([*good, *bad]))
+        forms = [partial(to_fp16, model)]
+        if self.precision == "int8":
+            examples = list(self._batches([*good, *bad]))
+            forms = [partial(to_int8, model, examples, first) for first in FIRST]
+        for form in forms:
+            small = form()
+            cost = self._cost(small, good, bad)
+            if bearable(cost.record()):
+                break
+        return small, cost.check(self.precision)
+
+    def _cost(self, small: bytes, good: Sequence[Inputs], bad: Sequence[Inputs]) -> Cost:
+        """What a smaller graph answers beside torch."""
         session, cost = open_session(small, "onnxruntime"), Cost()
         for pictures, defective in ((good, False), (bad, True)):
             answers = (
@@ -148,7 +161,7 @@ class Export:
                 for one in pictures
             )
             cost.add(answers, defective=defective)
-        return small, cost.check(self.precision)
+        return cost
 
     def _batches(self, pictures: Sequence[Inputs]) -> Iterator[Inputs]:
         """Pictures as the graph is fed with them; of a picture in tiles, one after the other its first, second, ..."""

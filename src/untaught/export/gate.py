@@ -57,19 +57,22 @@ class Cost:
             if defective:
                 self.correlations.append(correlation(full, small))
 
+    def record(self) -> DropRecord:
+        """What it costs."""
+        return DropRecord(
+            auroc=auroc(self.before, self.defective),
+            auroc_after=auroc(self.after, self.defective) if np.isfinite(self.after).all() else 0.0,
+            correlation=float(np.mean(self.correlations)),
+        )
+
     def check(self, precision: str) -> DropRecord:
         """What it costs.
 
         Raises:
             BundleError: more than is allowed, with the figures.
         """
-        record = DropRecord(
-            auroc=auroc(self.before, self.defective),
-            auroc_after=auroc(self.after, self.defective) if np.isfinite(self.after).all() else 0.0,
-            correlation=float(np.mean(self.correlations)),
-        )
-        fallen = record.auroc - record.auroc_after
-        if not (fallen <= AUROC_DROP + 1e-9 and record.correlation >= CORRELATION):
+        record = self.record()
+        if not bearable(record):
             raise BundleError(
                 f"in {precision} the image AUROC on drawn defects goes from {record.auroc:.4f} to "
                 f"{record.auroc_after:.4f}, and the maps correlate by {record.correlation:.4f} with those of fp32",
@@ -77,6 +80,11 @@ class Cost:
                 "export in fp32 or fp16; nothing was written",
             )
         return record
+
+
+def bearable(record: DropRecord) -> bool:
+    """Whether so much may be lost."""
+    return record.auroc - record.auroc_after <= AUROC_DROP + 1e-9 and record.correlation >= CORRELATION
 
 
 def correlation(full: ScoreMap, small: ScoreMap) -> float:

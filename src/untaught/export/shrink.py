@@ -17,16 +17,20 @@ from untaught.inspector import Inputs
 SMALLEST = 256  # elements below which a weight is left in float32: there is nothing to gain
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 BETWEEN = ("Add", "AveragePool", "Clip", "Concat", "DepthToSpace", "MaxPool", "Relu")  # these may stay in 8 bits
+FIRST = (3, 6)  # products in a row, counted from the picture, that stay in float32: the fewest that do are taken
 
 
-def to_int8(model: bytes, examples: Iterable[Inputs]) -> bytes:
+def to_int8(model: bytes, examples: Iterable[Inputs], first: int = FIRST[0]) -> bytes:
     """The graph with its networks in 8 bits: weights by output channel, activations by tensor.
 
     What comes after the last layer, where scores are computed, stays in float32, and so does the smoothing of maps.
+    So do the first layers: they see the finest contrasts as small differences of large values, and nearly all that is
+    lost in 8 bits is lost there (docs/latency.md has figures).
 
     Args:
         model: the graph in float32.
         examples: batches as the graph is fed, from which the ranges of activations are taken.
+        first: how many products in a row, counted from the picture, stay in float32.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -47,7 +51,7 @@ def to_int8(model: bytes, examples: Iterable[Inputs]) -> bytes:
             Reader(),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=[*PRODUCTS, *BETWEEN],
-            nodes_to_quantize=layers(graph.graph),
+            nodes_to_quantize=layers(graph.graph, first),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -62,9 +66,10 @@ def named(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def layers(graph: onnx.GraphProto) -> list[str]:
-    """Names of the nodes of the networks: all products with weights, and what leads to one of them."""
+def layers(graph: onnx.GraphProto, first: int) -> list[str]:
+    """Names of the nodes of the networks behind the `first` layers: all products with weights, what leads to them."""
     sizes = {item.name: int(np.prod(item.dims)) for item in graph.initializer}
+    depths = depths_of(graph)
     maker = {output: node for node in graph.node for output in node.output}
     products = [
         node
@@ -78,7 +83,17 @@ def layers(graph: onnx.GraphProto) -> list[str]:
             if node is not None and node.name not in found:
                 found[node.name] = node
                 left.append(node)
-    return [name for name, node in found.items() if node.op_type in (*PRODUCTS, *BETWEEN)]
+    kinds = (*PRODUCTS, *BETWEEN)
+    return [name for name, node in found.items() if node.op_type in kinds and depths[node.output[0]] > first]
+
+
+def depths_of(graph: onnx.GraphProto) -> dict[str, int]:
+    """By tensor: how many products in a row, at most, lie between it and the picture, its own included."""
+    depths: dict[str, int] = {}
+    for node in graph.node:  # sorted: what a node reads was made before it
+        before = max((depths.get(name, 0) for name in node.input), default=0)
+        depths.update(dict.fromkeys(node.output, before + (node.op_type in PRODUCTS)))
+    return depths
 
 
 @contextlib.contextmanager
