@@ -87,12 +87,21 @@ def test_a_leak_is_found_though_saved_in_another_format(line):
     assert codes["leak"].names == ("train/good/007.png = test/good/a.bmp",)
 
 
-def test_a_near_leak_is_a_warning(line):
+def test_a_picture_saved_again_as_jpeg_is_a_leak_too(line):
     Image.open(line / "train" / "good" / "007.png").save(line / "test" / "good" / "a.jpg", quality=90)
     codes = found(line)
     assert set(codes) == {"near-leak"}
-    assert codes["near-leak"].severity == "warning"
+    assert codes["near-leak"].severity == "error"
+    assert examine(open_dataset(line)).spoiled
     assert set(codes["near-leak"].names[0].split(" = ")) == {"train/good/007.png", "test/good/a.jpg"}
+
+
+def test_a_part_photographed_again_in_other_light_is_a_warning(line):
+    picture = Image.open(line / "train" / "good" / "007.png").point(lambda value: value * 0.8)
+    picture.save(line / "test" / "good" / "a.png")
+    codes = found(line)
+    assert set(codes) == {"seen-part"}
+    assert codes["seen-part"].severity == "warning"
 
 
 def test_copies_within_a_split(line):
@@ -125,7 +134,7 @@ def test_masks(line):
     assert codes["missing-mask"].names == ("test/stain/001.png",)
     assert codes["stray-mask"].names == ("ground_truth/stain/099_mask.png",)
     severity = {code: finding.severity for code, finding in codes.items()}
-    assert [code for code in severity if severity[code] == "error"] == ["broken-mask", "mask-size"]
+    assert [code for code in severity if severity[code] == "error"] == ["broken-mask", "mask-size", "empty-mask"]
 
 
 def test_no_masks_at_all_is_no_fault(line):

@@ -134,14 +134,19 @@ def _copies(looks: Sequence[Look]) -> Iterator[Finding]:
 
 
 def _likenesses(looks: Sequence[Look]) -> Iterator[Finding]:
-    """The same picture with other pixels: compressed, resized or taken twice without moving the part."""
+    """The same picture with other pixels: compressed, resized, or the part photographed again without moving it."""
     seen = [look for look in looks if look.thumbnail is not None and not look.plain]
     if not seen:
         return
-    pairs = near_pairs(np.stack([look.thumbnail for look in seen if look.thumbnail is not None]))
-    found = [(seen[i], seen[j]) for i, j in pairs if seen[i].digest != seen[j].digest]
-    yield from _same("warning", "near-leak", [pair for pair in found if pair[0].sample.split != pair[1].sample.split])
-    yield from _same("warning", "near-copy", [pair for pair in found if pair[0].sample.split == pair[1].sample.split])
+    sorts: dict[str, list[Sequence[Look]]] = defaultdict(list)
+    for pair in near_pairs(np.stack([look.thumbnail for look in seen if look.thumbnail is not None])):
+        one, other = seen[pair.first], seen[pair.second]
+        if one.digest != other.digest:
+            apart = one.sample.split != other.sample.split
+            sorts[("near-leak" if pair.again else "seen-part") if apart else "near-copy"].append((one, other))
+    yield from _same("error", "near-leak", sorts["near-leak"])
+    yield from _same("warning", "seen-part", sorts["seen-part"])
+    yield from _same("warning", "near-copy", sorts["near-copy"])
 
 
 def _motion(looks: Sequence[Look]) -> Iterator[Finding]:
@@ -170,8 +175,12 @@ _SAME = {
     ),
     "copy": ("pictures that come more than once", "keep one of each"),
     "near-leak": (
-        "pairs that show nearly the same picture in training and in the test",
-        "look at them: one part saved or photographed twice belongs in one of the two only",
+        "pairs that show the same picture in training and in the test, saved again",
+        "remove them from one of the two (a turn, a cut-out and a shift by several pixels are not found)",
+    ),
+    "seen-part": (
+        "pairs that show the same part in training and in the test, in other light",
+        "look at them: what is tested was never trained on, so all pictures of a part belong in one of the two",
     ),
     "near-copy": ("pairs that show nearly the same picture", "look at them and keep one of each if they are copies"),
 }
@@ -202,8 +211,8 @@ def _masks(dataset: Dataset, looks: Sequence[Look]) -> Iterator[Finding]:
         yield Finding(severity="error", code="mask-size", what=what, fix=fix, names=tuple(other), reasons=other)
     if empty:
         what = f"masks of defective images that mark nothing, so that every pixel counts as good: {len(empty)}"
-        fix = "draw them, or remove them"
-        yield Finding(severity="warning", code="empty-mask", what=what, fix=fix, names=_names(empty))
+        fix = "draw them, or remove them: without a mask an image counts in no figure of pixels"
+        yield Finding(severity="error", code="empty-mask", what=what, fix=fix, names=_names(empty))
     yield from _missing_masks(defective)
     if isinstance(dataset, FileDataset | MultiDataset) and dataset.orphans:
         yield Finding(
