@@ -127,16 +127,16 @@ def level_forms(method: Any, image: Any) -> dict[str, tuple[list[Any], list[Any]
     """Level maps by name of the form, with the levels they belong to."""
     from untaught.maps.distance import level_distances
 
-    plain = method.plain(image)
+    levels, plain = method.config.levels, method.plain(image)
     gates, advanced = method.amplifier.gate(plain), method.advanced(image)
-    distances = level_distances(advanced, method.student(advanced), True)
-    untouched = level_distances(plain, method.student(plain), True)
+    distances = level_distances(advanced, method.student(advanced), levels, True)
+    untouched = level_distances(plain, method.student(plain), levels, True)
     return {
         "F' (the method)": (distances, advanced),
         "F, same student": (untouched, plain),
         "F + gate": ([d + g for d, g in zip(untouched, gates, strict=True)], plain),
         "gate alone": (gates, plain),
-        "residual alone": (level_distances(advanced, plain, True), plain),
+        "residual alone": (level_distances(advanced, plain, levels, True), plain),
         "F' + gate": ([d + g for d, g in zip(distances, gates, strict=True)], advanced),
         "F' (1 + gate)": ([d * (1 + g) for d, g in zip(distances, gates, strict=True)], advanced),
     }

@@ -102,4 +102,4 @@ class Moody(ReverseDistillation):
 )
 def test_a_breach_is_noticed(method, word):
     with pytest.raises(AssertionError, match=word):
-        check_method(method, **SMALL, student={"widths": [24, 48, 64], "embedding": 32})
+        check_method(method, **SMALL, student={"widths": [16, 24, 48, 64], "embedding": 32})

@@ -43,3 +43,15 @@ def test_zero_where_they_agree_and_fp32_under_bfloat16():
     assert float(squared_losses(target, target, hard=0.1)["squared"]) == 0
     with torch.autocast("cpu", torch.bfloat16):
         assert squared_losses([level.bfloat16() for level in target], levels(1))["squared"].dtype == torch.float32
+
+
+def test_the_gradient_is_that_of_the_formula_in_the_students_precision():
+    target, student = levels(0), [level.bfloat16().requires_grad_() for level in levels(1)]
+    squared_losses(target, student, hard=0.1)["squared"].backward()
+    plain = [level.detach().double().requires_grad_() for level in student]
+    for wanted, restored, count in zip(target, plain, (13, 3), strict=True):
+        positions = (wanted.double() - restored).square().mean(dim=1)
+        (positions.mean() + positions.flatten().topk(count).values.mean()).backward()
+    for found, expected in zip(student, plain, strict=True):
+        assert found.grad.dtype == torch.bfloat16
+        torch.testing.assert_close(found.grad.double(), expected.grad, rtol=8e-3, atol=1e-6)

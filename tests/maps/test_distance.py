@@ -59,9 +59,12 @@ def test_coherent_distance_of_noise_is_its_variance_and_of_agreement_five_times_
     assert torch.allclose(coherent_distance(same.bfloat16(), 0 * same), torch.full((1, 6, 6), 5.0))
 
 
-def test_levels_are_compared_by_the_cosine_or_squared_and_the_finest_coherently():
-    target, student = ([torch.randn(2, 8, size, size) for size in (8, 4, 2)] for _ in range(2))
-    squares = level_distances(target, student, squared=True)
-    assert torch.equal(squares[0], coherent_distance(target[0], student[0]))
-    assert torch.equal(squares[2], squared_distance(target[2], student[2]))
-    assert torch.equal(level_distances(target, student, squared=False)[0], cosine_distance(target[0], student[0]))
+def test_levels_are_compared_by_the_cosine_or_squared_and_coherently_below_a_stride_of_16():
+    strides = (4, 8, 16, 32)
+    target, student = ([torch.randn(2, 8, 64 // stride, 64 // stride) for stride in strides] for _ in range(2))
+    squares = level_distances(target, student, strides, squared=True)
+    for level, measure in enumerate([coherent_distance, coherent_distance, squared_distance, squared_distance]):
+        assert torch.equal(squares[level], measure(target[level], student[level]))
+    assert len(squares) == 4
+    angles = level_distances(target, student, strides, squared=False)
+    assert torch.equal(angles[0], cosine_distance(target[0], student[0]))

@@ -144,7 +144,7 @@ def test_score_of_lite_is_how_far_each_levels_highest_share_stands_out(lite):
         map_, score = lite(image)
         levels = lite.distances(lite.teacher(image))
     expected = 0
-    for level, size, highest, vote in zip(levels, (32, 16, 8), (31, 8, 2), (1, 1, 0.25), strict=True):
+    for level, size, highest, vote in zip(levels, (64, 32, 16, 8), (123, 31, 8, 2), (1, 0.25, 1, 0.25), strict=True):
         assert level.shape == (1, size, size)
         roots = level.flatten().sqrt().sort().values
         expected += vote * (roots[-highest:].mean() - roots[size**2 // 4 - 1])
@@ -156,18 +156,18 @@ def test_score_of_lite_is_how_far_each_levels_highest_share_stands_out(lite):
 
 
 def test_map_of_lite_is_the_weighted_sum_smoothed_on_a_coarser_grid(lite):
-    method = make(image_size=64, map={"weights": [1, 0.5, 0.25], "sigma": 0}).eval()
+    method = make(image_size=64, map={"weights": [1, 0.5, 0.25, 0], "sigma": 0}).eval()
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         levels = method.distances(method.teacher(image))
         options = {"mode": "bilinear", "align_corners": False}
         rough = sum(
             weight * torch.nn.functional.interpolate(level[:, None], size=(16, 16), **options)
-            for weight, level in zip((1, 0.5, 0.25), levels, strict=True)
+            for weight, level in zip((1, 0.5, 0.25), levels[:3], strict=True)
         )
         expected = torch.nn.functional.interpolate(rough, size=(64, 64), **options)[:, 0]
         assert torch.allclose(method(image)[0], expected, rtol=1e-5, atol=1e-6)
-        smooth = make(image_size=64, map={"weights": [1, 0.5, 0.25]}).eval()
+        smooth = make(image_size=64, map={"weights": [1, 0.5, 0.25, 0]}).eval()
         assert smooth(image)[0].std() < method(image)[0].std()
 
 
@@ -183,7 +183,7 @@ def test_lite_standardises_with_the_training_images():
 
 def test_distances_of_lite_are_squares_and_of_the_paper_angles(lite, paper):
     image = torch.rand(2, 3, 64, 64)
-    squares = [coherent_distance, squared_distance, squared_distance]
+    squares = [coherent_distance, coherent_distance, squared_distance, squared_distance]
     with torch.no_grad():
         for method, measures in ((lite, squares), (paper, 3 * [cosine_distance])):
             features = method.teacher(image)
@@ -193,13 +193,15 @@ def test_distances_of_lite_are_squares_and_of_the_paper_angles(lite, paper):
 
 def test_the_map_weighs_distances_by_the_energy_of_the_features_and_the_score_does_not():
     image = torch.rand(2, 3, 64, 64)
-    plain = make(image_size=64, map={"energy": 0.0, "sigma": 0.0, "stride": 8, "weights": [1.0, 0.0, 0.0]}).eval()
-    weighed = make(image_size=64, map={"energy": 1.0, "sigma": 0.0, "stride": 8, "weights": [1.0, 0.0, 0.0]}).eval()
+    plain = make(image_size=64, map={"energy": 0.0, "sigma": 0.0, "stride": 4, "weights": [1.0, 0.0, 0.0, 0.0]}).eval()
+    weighed = make(
+        image_size=64, map={"energy": 1.0, "sigma": 0.0, "stride": 4, "weights": [1.0, 0.0, 0.0, 0.0]}
+    ).eval()
     fine = next(iter(batch_of(plain, image).frozen.values()))
     with torch.no_grad():
         one, other = plain(image), weighed(image)
     power = fine.clamp(-8, 8).square().mean(1)
-    at = (slice(None), slice(4, None, 8), slice(4, None, 8))
+    at = (slice(None), slice(2, None, 4), slice(2, None, 4))
     enlarged = torch.nn.functional.interpolate(
         (plain_distance(plain, image) * power)[:, None], (64, 64), mode="bilinear"
     )
@@ -230,11 +232,11 @@ def test_statistics_add_up_over_processes():
     ("settings", "word"),
     [
         ({"image_size": 250}, "multiple of 32"),
-        ({"image_size": 96, "student": {"widths": [8, 8, 8, 8]}}, "multiple of 64"),
+        ({"image_size": 96, "student": {"widths": [8, 8, 8, 8, 8]}}, "multiple of 64"),
         ({"image_size": 96, "levels": [16, 32], "student": {"form": "mirrored"}}, "multiple of 64"),
         ({"levels": [4, 16]}, "double"),
         ({"levels": []}, "levels"),
-        ({"levels": [4, 8, 16, 32]}, "3 values for 4 levels"),
+        ({"levels": [4, 8, 16, 32, 64]}, "4 values for 5 levels"),
         ({"levels": [8, 16]}, "map.weights"),
         ({"map": {"votes": [1, 1]}}, "map.votes"),
         ({"student": {"width": 8}}, "widths"),

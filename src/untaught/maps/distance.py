@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 EPS = 1e-8
+COHERENT = 16
 
 
 def cosine_distance(target: Float[Tensor, "b c h w"], student: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
@@ -54,10 +55,17 @@ def coherent_distance(target: Float[Tensor, "b c h w"], student: Float[Tensor, "
 
 
 def level_distances(
-    target: Sequence[Float[Tensor, "b _ _ _"]], student: Sequence[Float[Tensor, "b _ _ _"]], squared: bool
+    target: Sequence[Float[Tensor, "b _ _ _"]],
+    student: Sequence[Float[Tensor, "b _ _ _"]],
+    strides: Sequence[int],
+    squared: bool,
 ) -> list[Float[Tensor, "b _ _"]]:
-    """Each level's distance at its own size, raw: `squared`, at the finest level coherent, or else of the cosine."""
+    """Each level's distance at its own size, raw: `squared`, coherent where a position is small, or of the cosine.
+
+    Small is a stride below `COHERENT` pixels.
+    """
     pairs = list(zip(target, student, strict=True))
     if not squared:
         return [cosine_distance(*pair) for pair in pairs]
-    return [coherent_distance(*pairs[0]), *(squared_distance(*pair) for pair in pairs[1:])]
+    measures = [coherent_distance if stride < COHERENT else squared_distance for stride in strides]
+    return [measure(*pair) for measure, pair in zip(measures, pairs, strict=True)]

@@ -261,7 +261,9 @@ class Aand(Distillation):
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
         target = self.advanced(image)
-        distances = level_distances(target, self.student(target), self.config.training.loss == "squared")
+        distances = level_distances(
+            target, self.student(target), self.config.levels, self.config.training.loss == "squared"
+        )
         map_, score = self.map(distances, target, (image.shape[-2], image.shape[-1]))
         return map_, score
 

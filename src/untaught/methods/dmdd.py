@@ -288,8 +288,8 @@ class Dmdd(Distillation):
 
     def distances(self, target: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Distances of normality and of abnormality to the teacher, each level at its own size, raw."""
-        squared = self.config.distance == "squared"
-        normal, abnormal = (level_distances(target, restored, squared=squared) for restored in self.student(target))
+        levels, squared = self.config.levels, self.config.distance == "squared"
+        normal, abnormal = (level_distances(target, restored, levels, squared) for restored in self.student(target))
         return normal, abnormal
 
     def perceived(

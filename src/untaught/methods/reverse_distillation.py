@@ -25,15 +25,16 @@ Preset `paper`
     corners, smoothed by a Gaussian of 4 px. Score: maximum.
 
 Preset `lite`
-    For two cores. Teacher EfficientNet-Lite0, levels of stride 8, 16 and 32, each channel standardised over the good
-    images; image 256, 384 or 512 px a side, the smallest that keeps three quarters of the images' own side; slim
+    For two cores. Teacher EfficientNet-Lite0, levels of stride 4, 8, 16 and 32, each channel standardised over the
+    good images; image 256, 384 or 512 px a side, the smallest that keeps three quarters of the images' own side; slim
     student (`nn.students.SlimStudent`), its embedding on the coarsest level's grid. Loss: squared distance, its mean
     over all positions plus the mean of the worst 2 %, summed over levels; Muon, 0.05 for hidden convolutions and 0.003
     for the rest, batches of 8; training ends by itself when held-out good images stop improving or are restored well
-    enough. Distances: squared, averaged over channels; at the finest level half of it is that of 3 x 3 neighbourhoods
-    (`maps.distance.coherent_distance`). Map: sum of the two finer levels on a grid of 4 px, smoothed by a Gaussian of
-    4 px. Score: of the roots of each level's distances the mean of the highest 3 % above their lower quartile, summed
-    over levels, the coarsest at a quarter of its weight.
+    enough. Distances: squared, averaged over channels; at the two finest levels half of it is that of 3 x 3
+    neighbourhoods (`maps.distance.coherent_distance`). Map: sum of the levels of stride 4, 8 and 16, the last one
+    twice, on a grid of 4 px, smoothed by a Gaussian of 4 px. Score: of the roots of each level's distances the mean of
+    the highest 3 % above their lower quartile, summed over levels, those of stride 8 and 32 at a quarter of their
+    weight.
 
 Deviations of `paper` from the paper, and why
     - The loss compares each level as one long vector, as the authors' code does; the paper's per-position form is
@@ -49,8 +50,8 @@ Deviations of `paper` from the paper, and why
 
 Deviations of `lite` from the paper, and why
     - The teacher's features are kept as bfloat16 (relative error 0.4 %); all distances are computed in fp32.
-    - Levels of stride 8, 16 and 32 in place of 4, 8 and 16: the finest carries texture that nobody can foretell, and
-      costs most.
+    - A level of stride 32 beside 4, 8 and 16; at stride 4, where everything costs most, the student is narrow and has
+      no block of its own.
     - The input's size follows the images: small ones blown up cost with the square and show the teacher only blur.
     - Slim student with pixel shuffle: transposed convolutions and wide blocks are slow on two cores.
     - Features are standardised channel by channel, or a few strong channels would decide everything.
@@ -60,10 +61,12 @@ Deviations of `lite` from the paper, and why
       deviations the feature lies from it.
     - Positions weigh the same and the worst ones more: small parts far from the usual would hardly be learned.
     - Muon in place of Adam: about half the epochs to the same held-out distance.
-    - Neighbouring differences are averaged before they are squared, for half of the finest level's distance: grain
-      averages out, a defect does not.
+    - Neighbouring differences are averaged before they are squared, for half of the two finest levels' distance:
+      grain, which nobody can foretell, averages out; a defect does not.
+    - Stride 16 counts twice in the map: it says best what is defective, the finer ones where.
     - The coarsest level is in the score alone. It finds what is large and faint; it cannot say where.
-    - In the score each level speaks for itself: the sum would be ruled by the level with the larger distances. Roots,
+    - In the score each level speaks for itself: the sum would be ruled by the level with the larger distances. Stride
+      8 says little that 4 and 16 do not say, and 32 is coarse: a quarter of the weight for both. Roots,
       for squares have long tails on good images too. The mean of the highest positions is less moved by a single
       unlucky one than the maximum. The lower quartile is taken off: a part with an unusual grain is restored a little
       worse everywhere and yet is good; unlike the mean it stays where a defect is large.
@@ -105,6 +108,11 @@ class ReverseDistillationConfig(ReverseConfig):
     training: TrainingConfig = TrainingConfig()
 
 
+LITE: Mapping[str, Any] = {
+    "levels": (4, 8, 16, 32),
+    "student": {"widths": (24, 48, 96, 192), "plain": 1},
+    "map": {"weights": (1.0, 1.0, 2.0, 0.0), "votes": (1.0, 0.25, 1.0, 0.25)},
+}
 PAPER: Mapping[str, Any] = {
     "backbone": "wide_resnet50_2.tv_in1k",
     "image_size": 256,
@@ -133,7 +141,7 @@ class ReverseDistillation(Distillation):
     """
 
     Config: ClassVar[type[MethodConfig]] = ReverseDistillationConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": {}, "paper": PAPER}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": LITE, "paper": PAPER}
     config: ReverseDistillationConfig
     student: MirroredStudent | SlimStudent
 
@@ -164,11 +172,11 @@ class ReverseDistillation(Distillation):
 
     def distances(self, features: Sequence[Tensor]) -> list[Float[Tensor, "b _ _"]]:
         """The distance of each level at its own size, raw: squared where that is the loss, else of the cosine."""
-        return level_distances(*self.restore(features), self.config.training.loss == "squared")
+        return level_distances(*self.restore(features), self.config.levels, self.config.training.loss == "squared")
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
         target, restored = self.restore(self.teacher(image))
-        distances = level_distances(target, restored, self.config.training.loss == "squared")
+        distances = level_distances(target, restored, self.config.levels, self.config.training.loss == "squared")
         map_, score = self.map(distances, target, (image.shape[-2], image.shape[-1]))
         return map_, score

@@ -28,6 +28,7 @@ class StudentSettings(Frozen):
         default=(48, 96, 192), description="slim: channels at each size, down to the embedding's"
     )
     embedding: int = Field(default=64, ge=1, description="slim: channels of the embedding")
+    plain: int = Field(default=0, ge=0, description="slim: so many of the finest sizes go without a block of their own")
 
     @property
     def light(self) -> bool:
@@ -71,9 +72,10 @@ class SlimStudent(nn.Module):
         widths: channels of the student at the size of the first level, at half of it and so on, down to the size of
             the embedding; at least as many as levels.
         embedding: channels of the embedding.
+        plain: so many of the finest sizes are not refined by a block of their own on the way up.
     """
 
-    def __init__(self, channels: Sequence[int], widths: Sequence[int], embedding: int) -> None:
+    def __init__(self, channels: Sequence[int], widths: Sequence[int], embedding: int, plain: int = 0) -> None:
         super().__init__()
         levels = [*channels, *[0] * (len(widths) - len(channels))]
         joined = [level + before for level, before in zip(levels, (0, *widths[1:]), strict=True)]
@@ -85,7 +87,9 @@ class SlimStudent(nn.Module):
             *conv_norm(joined[-1], last, 1), Residual(last), conv(last, embedding, 1), nn.BatchNorm2d(embedding)
         )
         self.open = conv_norm(embedding, last, 3)
-        self.refine = nn.ModuleList(Residual(width) for width in widths)
+        self.refine = nn.ModuleList(
+            Residual(width) if size >= plain else nn.Identity() for size, width in enumerate(widths)
+        )
         self.up = nn.ModuleList(PixelUp(coarse, fine) for fine, coarse in pairwise(widths))
         self.heads = nn.ModuleList(nn.Conv2d(width, level, 1) for width, level in zip(widths, channels, strict=False))
 
