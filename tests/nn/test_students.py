@@ -40,3 +40,11 @@ def test_every_level_reaches_the_embedding():
     levels = [torch.randn(1, c, 16 >> n, 16 >> n, requires_grad=True) for n, c in enumerate((6, 10, 3))]
     student.squeeze(student._fused(levels)).square().sum().backward()
     assert all(level.grad.abs().sum() > 0 for level in levels)
+
+
+def test_the_finest_sizes_may_go_without_a_block():
+    full, plain = (SlimStudent((6, 10), (8, 12, 16), 4, count) for count in (0, 1))
+    saved = sum(parameter.numel() for parameter in full.parameters()) - sum(p.numel() for p in plain.parameters())
+    assert saved == 9 * 8 * 8 + 2 * 8
+    features = [torch.randn(2, 6, 16, 16), torch.randn(2, 10, 8, 8)]
+    assert [level.shape for level in plain(features)] == [level.shape for level in features]

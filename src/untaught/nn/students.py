@@ -159,7 +159,7 @@ def make_student(settings: StudentSettings, backbone: str, channels: Sequence[in
     """The student that the settings ask for, for a teacher with these channels."""
     if settings.form == "mirrored":
         return MirroredStudent(channels, form_of(backbone))
-    return SlimStudent(channels, settings.widths, settings.embedding)
+    return SlimStudent(channels, settings.widths, settings.embedding, settings.plain)
 
 
 def check_levels(settings: StudentSettings, levels: Sequence[int], image_size: int) -> None:
