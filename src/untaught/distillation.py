@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
@@ -82,7 +84,7 @@ class Distillation(Method):
         self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
         self.backbone = self.teacher.record
         self.standards = Standards(self.teacher.channels, config.standardise)
-        self.map = LevelMap(config.map)
+        self.map = LevelMap(config.map, len(config.levels))
         self.reduction = self.map.reduction
 
     def distil(
@@ -141,3 +143,12 @@ class Distillation(Method):
     def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:
         """Mean and deviation of each channel of the teacher over the training images."""
         self.standards.take(map(self.cached, batches), reduce)
+
+    @abstractmethod
+    def compared(self, batch: Batch) -> list[Float[Tensor, "b _ _"]]:
+        """The distances of good images that `map` is given when it scores, each level at its own size."""
+
+    def settle(self, batches: Iterable[Batch], reduce: Reduce) -> None:
+        """How far the student is from the teacher on good images where nothing stands out."""
+        with torch.no_grad():
+            self.map.settle(map(self.compared, batches))

@@ -80,7 +80,12 @@ def load_method(run: Run, device: torch.device) -> Method:
             f"{path} is missing or changed", "the weights this run's card tells of", "restore the file or train again"
         )
     method = make_method(settings, untrained=True)
-    method.load_state_dict(load_tensors(path)[0])
+    try:
+        method.load_state_dict(load_tensors(path)[0])
+    except RuntimeError as error:
+        came = f"the weights of {run.folder} are not those of {settings.method} as installed ({error})"
+        fix = f"install untaught {run.card.versions.get('untaught', 'as it was then')}, or train again"
+        raise RunError(came, "a run of this version", fix) from None
     return method.to(device).to(memory_format=torch.channels_last).eval()
 
 
@@ -103,6 +108,15 @@ def make_method(settings: Settings, *, untrained: bool = False) -> Method:
     """
     kind = method_class(settings.method)
     return cast("Method", kind(configuration(settings), untrained=untrained))
+
+
+def complete(settings: Settings) -> Settings:
+    """The settings with all of the method's own in `model`: they mean the same whatever later presets say.
+
+    Raises:
+        ConfigError: as `configuration`.
+    """
+    return settings.model_copy(update={"model": configuration(settings).model_dump(mode="json", exclude_none=True)})
 
 
 def configuration(settings: Settings) -> MethodConfig:

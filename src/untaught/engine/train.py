@@ -26,7 +26,7 @@ from untaught.engine.features import FeatureCache
 from untaught.engine.fit import Fit, Stopwatch, per_process
 from untaught.engine.framing import cost_of_tiles, frame
 from untaught.engine.intake import Intake
-from untaught.engine.predict import make_method, scorer
+from untaught.engine.predict import complete, make_method, scorer
 from untaught.engine.pretrain import school
 from untaught.engine.provenance import make_card
 from untaught.engine.schedule import Schedule
@@ -87,9 +87,9 @@ def finished(settings: Settings, out: Path, resume: bool) -> bool:
         return False
     if not begun.exists():
         return False
-    then = validate(Settings, load_toml(begun), str(begun))
-    if to_toml(then) != to_toml(settings):
-        differ = [key for key in Settings.model_fields if getattr(then, key) != getattr(settings, key)]
+    then, now = complete(validate(Settings, load_toml(begun), str(begun))), complete(settings)
+    if to_toml(then) != to_toml(now):
+        differ = [key for key in Settings.model_fields if getattr(then, key) != getattr(now, key)]
         came = f"{out} was begun with other settings ({', '.join(differ)})"
         raise RunError(came, "the same settings", "repeat the first command and add --resume")
     return card.exists() and not state.exists()
@@ -162,7 +162,7 @@ class Training:
         self.split: dict[str, list[Sample]] = {
             part: [good[name] for name in getattr(names, part)] for part in GoodSplit._fields
         }
-        self.settings = sized(self.settings, self.dataset, self.split["train"])
+        self.settings = complete(sized(self.settings, self.dataset, self.split["train"]))
         seed_all(self.settings.seed, "method")
         self.method: Method = make_method(self.settings).to(self.accelerator.device)
         self.method.to(memory_format=torch.channels_last)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -14,7 +14,7 @@ from untaught.config import Frozen
 from untaught.errors import ConfigError
 from untaught.maps.distance import energy
 from untaught.maps.fuse import fuse, upsample
-from untaught.maps.score import contrast, maximum, prominence
+from untaught.maps.score import contrast, lower_quartile, maximum, prominence
 from untaught.maps.smooth import Smooth
 
 
@@ -45,8 +45,14 @@ class MapSettings(Frozen):
     votes: tuple[float, ...] = Field(
         default=(1.0, 1.0, 0.25), description="weights of the levels in the score; none: all the same"
     )
+    foreign: float = Field(
+        default=2.0,
+        ge=0,
+        description="with roots: a lower quartile above so many times that of good images raises the score; 0: never",
+    )
 
 
+LEAST = 1e-6
 PAPER_MAP = {"energy": 0.0, "weights": (), "align_corners": True, "stride": 1, "sigma": 4.0, "top": 0.0, "votes": ()}
 """Plain sum of the levels, upsampled with aligned corners, Gaussian of 4 px, maximum: RD4AD and its kin."""
 
@@ -70,14 +76,31 @@ def check_weights(settings: MapSettings, levels: Sequence[int]) -> None:
 class LevelMap(nn.Module):
     """Sums the levels' distances to a map and reduces them to a score.
 
+    A score of what stands out is blind to what is wrong everywhere: an empty frame, a dead camera, another product. So
+    where a level's lower quartile is beyond `foreign` times what it is on good images (`usual`, (levels,)), the score
+    rises by the number of times it is beyond. Good images are far below that, and their scores are as without it.
+
     Args:
         settings: how.
+        levels: their number.
     """
 
-    def __init__(self, settings: MapSettings) -> None:
+    usual: Tensor
+
+    def __init__(self, settings: MapSettings, levels: int) -> None:
         super().__init__()
         self.settings = settings
         self.smooth = Smooth(settings.sigma / settings.stride)
+        self.watchful = settings.top > 0 and settings.roots and settings.foreign > 0
+        if self.watchful:
+            self.register_buffer("usual", torch.full((levels,), torch.inf))
+
+    @torch.no_grad()
+    def settle(self, batches: Iterable[Sequence[Float[Tensor, "b _ _"]]]) -> None:
+        """Take from the distances of good images what their lower quartiles usually are."""
+        if self.watchful:
+            low = torch.cat([torch.stack([lower_quartile(level) for level in levels], dim=1) for levels in batches])
+            self.usual.copy_(low.mean(dim=0).clamp_min(LEAST))
 
     @property
     def reduction(self) -> str:
@@ -86,7 +109,9 @@ class LevelMap(nn.Module):
             return "maximum of the anomaly map"
         share = f"{self.settings.top * 100:g} %"
         if self.settings.roots:
-            return f"mean of the highest {share} of each level's distances (roots) above the lower quartile, summed"
+            whole = f"mean of the highest {share} of each level's distances (roots) above the lower quartile, summed"
+            times = f"{self.settings.foreign:g} times that of good images"
+            return f"{whole}; plus what the lower quartile is beyond {times}" if self.watchful else whole
         return f"mean of the highest {share} of each level's distances minus their mean, summed over levels"
 
     def forward(
@@ -109,4 +134,8 @@ class LevelMap(nn.Module):
             return map_, maximum(map_)
         scores = [(prominence if settings.roots else contrast)(level, settings.top) for level in distances]
         votes = settings.votes or [1.0] * len(scores)
-        return map_, torch.stack([vote * score for vote, score in zip(votes, scores, strict=True)]).sum(dim=0)
+        scores = [vote * score for vote, score in zip(votes, scores, strict=True)]
+        if self.watchful:
+            times = [lower_quartile(level) / usual for level, usual in zip(distances, self.usual, strict=True)]
+            scores += [(level - settings.foreign).clamp_min(0) for level in times]
+        return map_, torch.stack(scores).sum(dim=0)

@@ -34,7 +34,10 @@ def prominence(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]
     Squares have long tails on good images too, which roots cut short. Unlike the mean the quartile stays where a
     defect is large.
     """
-    roots = map.clamp_min(0).sqrt()
-    values = roots.flatten(1)
-    low = values.topk(max(1, values.shape[1] // 4), dim=1, largest=False).values.amax(dim=1)
-    return top_mean(roots, share) - low
+    return top_mean(map.clamp_min(0).sqrt(), share) - lower_quartile(map)
+
+
+def lower_quartile(map: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:  # noqa: A002
+    """Root of the value below which a quarter of all values lie."""
+    values = map.clamp_min(0).flatten(1)
+    return values.topk(max(1, values.shape[1] // 4), dim=1, largest=False).values.amax(dim=1).sqrt()

@@ -258,13 +258,20 @@ class Aand(Distillation):
         distances = [measure(*pair) for pair in zip(target, restored, strict=True)]
         return hard_losses(distances, self.config.training.hard, whole)
 
+    def compared(self, batch: Batch) -> list[Float[Tensor, "b _ _"]]:
+        """What is scored of a batch's good images."""
+        target = self.cached(batch) if self.config.amplifier.on else self.standards(self.cached(batch))
+        return self.distances(target)
+
+    def distances(self, target: Sequence[Float[Tensor, "b _ _ _"]]) -> list[Float[Tensor, "b _ _"]]:
+        """How far the student is from the levels it is to restore, raw, each at its own size."""
+        squared = self.config.training.loss == "squared"
+        return level_distances(target, self.student(target), self.config.levels, squared)
+
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
         target = self.advanced(image)
-        distances = level_distances(
-            target, self.student(target), self.config.levels, self.config.training.loss == "squared"
-        )
-        map_, score = self.map(distances, target, (image.shape[-2], image.shape[-1]))
+        map_, score = self.map(self.distances(target), target, (image.shape[-2], image.shape[-1]))
         return map_, score
 
     def prepare(self, stage: Stage, batches: Iterable[Batch], reduce: Reduce) -> None:

@@ -177,6 +177,16 @@ class Dcam(Distillation):
         """The mean distance of each level, and of its worst positions where the settings say so, summed."""
         return summed(levels, self.config.training.hard)
 
+    def compared(self, batch: Batch) -> list[Float[Tensor, "b _ _"]]:
+        """What is scored of a batch's good images."""
+        assert batch.image is not None
+        return self.distances(self.standards(self.cached(batch)), self.seen(batch.image))
+
+    def seen(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        """The student's levels as they are scored."""
+        student = self.student(image)
+        return self.gated(student) if self.config.keep_attention else student
+
     def distances(
         self, target: Sequence[Float[Tensor, "b _ _ _"]], student: Sequence[Float[Tensor, "b _ _ _"]]
     ) -> list[Float[Tensor, "b _ _"]]:
@@ -186,7 +196,6 @@ class Dcam(Distillation):
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""
-        target, student = self.standards(self.teacher(image)), self.student(image)
-        seen = self.gated(student) if self.config.keep_attention else student
-        map_, score = self.map(self.distances(target, seen), target, (image.shape[-2], image.shape[-1]))
+        target = self.standards(self.teacher(image))
+        map_, score = self.map(self.distances(target, self.seen(image)), target, (image.shape[-2], image.shape[-1]))
         return map_, score

@@ -292,6 +292,15 @@ class Dmdd(Distillation):
         normal, abnormal = (level_distances(target, restored, levels, squared) for restored in self.student(target))
         return normal, abnormal
 
+    def compared(self, batch: Batch) -> list[Float[Tensor, "b _ _"]]:
+        """What is scored of a batch's good images."""
+        return self.both(*self.distances(self.standards(self.cached(batch))))
+
+    def both(self, normal: Sequence[Tensor], abnormal: Sequence[Tensor]) -> list[Float[Tensor, "b _ _"]]:
+        """The distances that make the map: normality's, abnormality's or their sum, as `sets` says."""
+        sets = {"normal": [normal], "abnormal": [abnormal]}.get(self.config.sets, [normal, abnormal])
+        return [torch.stack(level).sum(dim=0) for level in zip(*sets, strict=True)]
+
     def perceived(
         self, normal: Sequence[Tensor], abnormal: Sequence[Tensor], target: Sequence[Tensor]
     ) -> Float[Tensor, "b m h w"]:
@@ -310,9 +319,7 @@ class Dmdd(Distillation):
         """Anomaly map and score of RGB images in 0..1."""
         target, segment = self.standards(self.teacher(image)), self.config.segment
         normal, abnormal = self.distances(target)
-        sets = {"normal": [normal], "abnormal": [abnormal]}.get(self.config.sets, [normal, abnormal])
-        summed = [torch.stack(level).sum(dim=0) for level in zip(*sets, strict=True)]
-        raw, score = self.map(summed, target, size_of(image))
+        raw, score = self.map(self.both(normal, abnormal), target, size_of(image))
         if not self.config.use_msn:
             return raw, score
         logits = self.head(self.perceived(normal, abnormal, target))[:, 0].float()

@@ -69,7 +69,8 @@ Deviations of `lite` from the paper, and why
       8 says little that 4 and 16 do not say, and 32 is coarse: a quarter of the weight for both. Roots,
       for squares have long tails on good images too. The mean of the highest positions is less moved by a single
       unlucky one than the maximum. The lower quartile is taken off: a part with an unusual grain is restored a little
-      worse everywhere and yet is good; unlike the mean it stays where a defect is large.
+      worse everywhere and yet is good; unlike the mean it stays where a defect is large. So that an empty frame or
+      another product is not good for want of anything that stands out, a lower quartile beyond twice the usual counts.
 """
 
 from __future__ import annotations
@@ -173,6 +174,10 @@ class ReverseDistillation(Distillation):
     def distances(self, features: Sequence[Tensor]) -> list[Float[Tensor, "b _ _"]]:
         """The distance of each level at its own size, raw: squared where that is the loss, else of the cosine."""
         return level_distances(*self.restore(features), self.config.levels, self.config.training.loss == "squared")
+
+    def compared(self, batch: Batch) -> list[Float[Tensor, "b _ _"]]:
+        """What is scored of a batch's good images."""
+        return self.distances(self.cached(batch))
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """Anomaly map and score of RGB images in 0..1."""

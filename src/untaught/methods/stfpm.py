@@ -124,6 +124,11 @@ class Stfpm(Distillation):
         distances = self.distances(self.standards(self.cached(batch)), batch.image)
         return {"match": summed(distances, self.config.training.hard), "distance": average(distances)}
 
+    def compared(self, batch: Batch) -> list[Float[Tensor, "b _ _"]]:
+        """What is scored of a batch's good images."""
+        assert batch.image is not None
+        return self.distances(self.standards(self.cached(batch)), batch.image)
+
     def distances(
         self, target: Sequence[Float[Tensor, "b _ _ _"]], image: Float[Tensor, "b 3 h w"]
     ) -> list[Float[Tensor, "b _ _"]]:
