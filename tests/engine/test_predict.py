@@ -1,3 +1,5 @@
+import shutil
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -5,7 +7,11 @@ import pytest
 from PIL import Image
 
 import untaught
+from untaught.config import Settings, to_toml, validate
+from untaught.engine.predict import complete, configuration
 from untaught.errors import ImageError, RunError
+from untaught.registry import method_class, method_names
+from untaught.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +102,28 @@ def test_a_damaged_run_is_one_clear_error(run_folder, tmp_path, damage):
     }
     with pytest.raises(RunError, match=words[damage]):
         untaught.load(folder)
+
+
+def test_a_run_does_not_depend_on_what_a_preset_says_later(run_folder, files, monkeypatch):
+    before = untaught.load(run_folder).inspect(files[0]).score
+    kind = method_class(Run(run_folder).card.method)
+    monkeypatch.setitem(kind.presets, "lite", {"map": {"top": 0.5}})
+    assert untaught.load(run_folder).inspect(files[0]).score == before
+
+
+def test_weights_of_another_build_are_one_clear_error(run_folder, tmp_path):
+    copy = shutil.copytree(run_folder, tmp_path / "run")
+    settings = (copy / "settings.toml").read_text()
+    (copy / "settings.toml").write_text(settings.replace("embedding = ", "embedding = 1"))
+    with pytest.raises(RunError, match="are not those of reverse_distillation as installed"):
+        untaught.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("method", "preset"), [(name, preset) for name in method_names() for preset in method_class(name).presets]
+)
+def test_completed_settings_are_the_same_settings(method, preset):
+    settings = Settings(method=method, data="toy", preset=preset)
+    full = validate(Settings, tomllib.loads(to_toml(complete(settings))))
+    assert configuration(full) == configuration(settings)
+    assert complete(full) == full

@@ -150,7 +150,10 @@ def test_score_of_lite_is_how_far_each_levels_highest_share_stands_out(lite):
         expected += vote * (roots[-highest:].mean() - roots[size**2 // 4 - 1])
     assert torch.allclose(score, expected, rtol=1e-5)
     assert map_.shape == (1, 256, 256)
-    words = "mean of the highest 3 % of each level's distances (roots) above the lower quartile, summed"
+    words = (
+        "mean of the highest 3 % of each level's distances (roots) above the lower quartile, summed; "
+        "plus what the lower quartile is beyond 2 times that of good images"
+    )
     assert lite.reduction == words
     assert ReverseDistillation.reduction == "maximum of the anomaly map"
 
