@@ -127,3 +127,13 @@ def test_completed_settings_are_the_same_settings(method, preset):
     full = validate(Settings, tomllib.loads(to_toml(complete(settings))))
     assert configuration(full) == configuration(settings)
     assert complete(full) == full
+
+
+@pytest.mark.parametrize("frame", ["white", "black", "noise"])
+def test_a_frame_without_a_part_is_rejected(detector, frame):
+    shown = {
+        "white": np.full((96, 96, 3), 255, np.uint8),
+        "black": np.zeros((96, 96, 3), np.uint8),
+        "noise": np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8),
+    }
+    assert detector.inspect(shown[frame]).reject
