@@ -92,7 +92,7 @@ class Parts:
 def draw_parts(size: int, inputs: tuple[str, ...] = ("image",), seed: int = 0) -> Parts:
     """Parts of the drawn product line, RGB in 0..1; with depth, of the drawn product that has it."""
     flat = "depth" not in inputs
-    kinds = flaws.KINDS if flat else moulding.KINDS if "image" in inputs else moulding.SHAPES
+    kinds: tuple[str, ...] = flaws.KINDS if flat else moulding.KINDS if "image" in inputs else moulding.SHAPES
     masks = []
 
     def one(part: int, number: int, kind: str) -> dict[str, NDArray[Any]]:
