@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+Severity = Literal["error", "warning", "info"]
 Split = Literal["train", "validation", "test"]
 GOOD = "good"
 
@@ -35,6 +36,24 @@ class Sample:
     def defective(self) -> bool:
         """Whether the label says that the part is defective."""
         return self.kind != GOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the doctor found in a data set.
+
+    An error spoils a result, a warning may, an info is worth knowing. `code` is a stable name for machines, such as
+    `broken-image`; `what` says what was found and `fix` what to do about it, empty for an info that needs nothing.
+    `names` are the images or masks it was found in; for copies each entry is `first = second`. `reasons` says why, for
+    some names.
+    """
+
+    severity: Severity
+    code: str
+    what: str
+    fix: str = ""
+    names: tuple[str, ...] = ()
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from untaught.errors import RunError, UntaughtError
 from untaught.files import write_text
 from untaught.image import Recipe
 from untaught.migrations import Step, read_card
-from untaught.records import Result
+from untaught.records import Finding, Result
 
 SCHEMA = 1
 STEPS: Mapping[int, Step] = {}  # from each older schema, what makes the next one of it
@@ -52,6 +52,8 @@ class DataRecord(_Part):
     calibration: list[FileRecord] = Field(default_factory=list, description="good images that only set the thresholds")
     copies: list[str] = Field(default_factory=list, description="exact copies of other images, left out")
     quarantined: list[str] = Field(default_factory=list, description="images that did not decode and were left out")
+    reasons: dict[str, str] = Field(default_factory=dict, description="why, of each that was left out")
+    findings: list[Finding] = Field(default_factory=list, description="what the doctor said before the first epoch")
 
 
 class WeightsRecord(_Part):

@@ -10,6 +10,7 @@ from untaught.cli.console import Json, Quiet, progress
 
 if TYPE_CHECKING:
     from untaught.data.diagnosis import Diagnosis
+    from untaught.records import Finding
 
 SHOWN = 10
 
@@ -43,16 +44,22 @@ def as_text(diagnosis: Diagnosis) -> str:
     lines.append("  sizes: " + _histogram(diagnosis.sizes))
     lines.append("  formats: " + _histogram(diagnosis.formats))
     for finding in diagnosis.findings:
-        lines += ["", f"{finding.severity}: {finding.what}"]
-        lines += [f"    {name}{_reason(finding.reasons.get(name))}" for name in finding.names[:SHOWN]]
-        if len(finding.names) > SHOWN:
-            lines.append(f"    and {len(finding.names) - SHOWN} more (--json lists all)")
-        if finding.fix:
-            lines.append(f"  What to do: {finding.fix}")
+        lines += ["", as_lines(finding)]
     verdict = (
         "Something here would spoil a result." if diagnosis.spoiled else "Nothing found that would spoil a result."
     )
     return "\n".join([*lines, "", verdict])
+
+
+def as_lines(finding: Finding) -> str:
+    """A finding for people."""
+    lines = [f"{finding.severity}: {finding.what}"]
+    lines += [f"    {name}{_reason(finding.reasons.get(name))}" for name in finding.names[:SHOWN]]
+    if len(finding.names) > SHOWN:
+        lines.append(f"    and {len(finding.names) - SHOWN} more (--json lists all)")
+    if finding.fix:
+        lines.append(f"  What to do: {finding.fix}")
+    return "\n".join(lines)
 
 
 def _reason(reason: str | None) -> str:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from untaught.cli.console import Json, Quiet, first_process, progress, remark
+from untaught.cli.doctor import as_lines
 from untaught.errors import ConfigError
 
 if TYPE_CHECKING:
+    from untaught.data.diagnosis import Diagnosis
     from untaught.run import Run
 
 
@@ -84,7 +86,9 @@ def train(
 
     try:
         with progress(quiet or json_) as report:
-            run = train_run(settings, out, resume=resume, report=report)
+            run = train_run(
+                settings, out, resume=resume, report=report, diagnosed=lambda told: warn(told, quiet, json_)
+            )
     except KeyboardInterrupt:
         remark(f"Interrupted. Go on where it was: the same command with --out {out} --resume", quiet)
         raise typer.Exit(130) from None
@@ -94,9 +98,22 @@ def train(
     tell(run, quiet or json_)
     if json_:
         kept = {"name", "method", "preset", "seed", "training", "calibration"}
-        print(json.dumps({"run": str(run.folder), **run.card.model_dump(mode="json", include=kept)}))
+        told = run.card.data.model_dump(mode="json", include={"copies", "quarantined", "reasons", "findings"})
+        print(json.dumps({"run": str(run.folder), **run.card.model_dump(mode="json", include=kept), **told}))
     else:
         typer.echo(run.folder)
+
+
+def warn(diagnosis: Diagnosis, quiet: bool, json_: bool) -> None:
+    """Say before the first epoch what the doctor found: errors even where quiet is wanted; JSON has it in the end."""
+    told = {"error"} if quiet else {"error", "warning"}
+    for finding in diagnosis.findings:
+        if finding.severity in told and not json_:
+            remark(as_lines(finding))
+    if diagnosis.spoiled and not json_:
+        remark(
+            "Training goes on, but errors in the data spoil what `untaught evaluate` measures: better mend them first."
+        )
 
 
 def tell(run: Run, quiet: bool) -> None:
@@ -111,6 +128,8 @@ def tell(run: Run, quiet: bool) -> None:
     if card.data.copies or card.data.quarantined:
         left = f"{len(card.data.copies)} exact copies, {len(card.data.quarantined)} that do not decode"
         remark(f"left out of the good images: {left} (named in {run.folder / 'card.json'})", quiet)
+        for name in card.data.quarantined:
+            remark(f"    {card.data.reasons.get(name, name)}", quiet)
     remark(f"{card.training.images} images, {card.training.seconds:.0f} s. {promise(card.calibration.image)}", quiet)
 
 

@@ -2,33 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, computed_field
 
-Severity = Literal["error", "warning", "info"]
-
-
-class Finding(BaseModel):
-    """One thing that was found.
-
-    Attributes:
-        severity: An error spoils a result, a warning may, an info is worth knowing.
-        code: Stable name for machines, such as `broken-image`.
-        what: What was found, in words.
-        fix: What to do about it; empty for an info that needs nothing.
-        names: Images or masks it was found in; for copies each entry is `first = second`.
-        reasons: For some names, why.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    severity: Severity
-    code: str
-    what: str
-    fix: str = ""
-    names: tuple[str, ...] = ()
-    reasons: dict[str, str] = {}
+from untaught.records import Finding
 
 
 class Diagnosis(BaseModel):

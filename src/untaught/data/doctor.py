@@ -1,21 +1,26 @@
-"""Look at a data set before it is trained on: every file once, decoded completely, in threads."""
+"""Look at a data set before it is trained on: every file once, decoded completely, in threads.
+
+`diagnose` makes findings of looks, whoever took them: a training takes its own while it reads the images.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from untaught.data.base import Dataset, FileDataset
-from untaught.data.diagnosis import Diagnosis, Finding, Severity
+from untaught.data.diagnosis import Diagnosis
 from untaught.data.likeness import near_pairs
 from untaught.data.look import Look, look_at
 from untaught.data.motion import estimate
 from untaught.data.products import MultiDataset
 from untaught.data.split import LEAST
 from untaught.image import Header, Limits, in_order
+from untaught.records import Finding, Severity
 
 FEW_GOOD = 50
 FAR, TURNED = 0.08, 10.0  # share of the picture, degrees: beyond, a fixed place of things is not to be relied on
@@ -41,6 +46,11 @@ def examine(
         looks.append(look)
         if progress:
             progress(len(looks), len(dataset.samples))
+    return diagnose(dataset, looks, limits)
+
+
+def diagnose(dataset: Dataset, looks: Sequence[Look], limits: Limits) -> Diagnosis:
+    """What a look at each sample of a data set says of it."""
     findings = [*_images(looks, limits), *_copies(looks), *_masks(dataset, looks), *_depths(looks)]
     products = {name: [look for look in looks if look.sample.product == name] for name in _products(looks)}
     for name, own in products.items():
@@ -64,7 +74,7 @@ def _products(looks: Sequence[Look]) -> list[str]:
 
 
 def _named(finding: Finding, product: str) -> Finding:
-    return finding.model_copy(update={"what": f"{product}: {finding.what}"}) if product else finding
+    return replace(finding, what=f"{product}: {finding.what}") if product else finding
 
 
 def _numbers(looks: Sequence[Look]) -> dict[str, dict[str, int]]:

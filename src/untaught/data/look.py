@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from untaught.data import motion
-from untaught.data.base import Dataset
+from untaught.data.base import Dataset, source_of
 from untaught.data.likeness import thumbnail
 from untaught.errors import ImageError, MaskError
-from untaught.image import Header, Limits, Picture, load, load_depth
+from untaught.image import Header, Limits, Picture, Recipe, load, load_depth, probe, read_inputs
 from untaught.image.depth_file import check_pair
 from untaught.records import Sample
 
@@ -51,11 +51,39 @@ def look_at(dataset: Dataset, sample: Sample, limits: Limits) -> Look:
         found = _seen(sample, load(dataset.source(sample), limits))
     except ImageError as error:
         found = Look(sample, reason=error.came)
-    found = _depth(dataset, found, limits)
-    if not sample.defective:
+    return _masked(dataset, _depth(dataset, found, limits))
+
+
+def glance(dataset: Dataset, sample: Sample, recipe: Recipe, pixels: NDArray[np.uint8] | None = None) -> Look:
+    """What the picture a training reads anyway tells of an image; never raises for what is wrong with it.
+
+    Without a pose, and with the digest left to the caller: that of the file's bytes is known or cheap to have.
+
+    Args:
+        dataset: the data set.
+        sample: which image of it.
+        recipe: how the training reads it.
+        pixels: the picture where it has been read, (height, width, 3) of the recipe.
+    """
+    try:
+        if pixels is None:
+            pixels = read_inputs(source_of(dataset, sample, recipe), recipe)[0]["image"]
+        header = None if sample.path is None else probe(sample.path, recipe)
+    except ImageError as error:
+        return Look(sample, reason=error.came)
+    image = Image.fromarray(pixels)
+    small = thumbnail(image)
+    # One 8-bit level stands for many 16-bit ones: the brightest they can be.
+    peak = (int(pixels.max()) + 1) * (recipe.white + 1) // 256 - 1 if header and header.deep else None
+    return _masked(dataset, Look(sample, header, "", small, None, _plain(image, small), peak))
+
+
+def _masked(dataset: Dataset, found: Look) -> Look:
+    """With what is to be said of the mask, if it is defective."""
+    if not found.sample.defective:
         return found
     try:
-        mask = dataset.mask(sample)
+        mask = dataset.mask(found.sample)
     except MaskError as error:
         return replace(found, mask_reason=error.came)
     if mask is None:

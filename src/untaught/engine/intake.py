@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from untaught.data.base import Dataset, source_of
+from untaught.data.look import Look, glance
 from untaught.engine.features import FeatureCache
 from untaught.engine.seed import generator
 from untaught.engine.tensors import to_tensors
@@ -33,8 +34,8 @@ from untaught.records import Sample
 class Intake:
     """Images of a data set on their way into the cache; `broken` collects what did not decode, with the reason.
 
-    With `skip` False the first broken image ends the work, after the rest was looked at so that all can be named.
-    `inputs` names what the method takes.
+    With `skip` False the first broken image ends the work, after the rest and all of `every` were looked at, so that
+    all can be named. `inputs` names what the method takes. `seen` keeps what the doctor has to know of each image.
     """
 
     dataset: Dataset
@@ -42,6 +43,8 @@ class Intake:
     skip: bool = False
     inputs: tuple[str, ...] = ("image",)
     broken: dict[str, ImageError] = field(default_factory=dict)
+    every: Sequence[Sample] = ()
+    seen: dict[str, Look] = field(default_factory=dict)
 
     def decode(self, samples: Sequence[Sample]) -> Iterator[Inputs | None]:
         """What `read_inputs` gives of each image, in order; None where it is broken."""
@@ -49,10 +52,13 @@ class Intake:
 
     def _read(self, sample: Sample) -> Inputs | None:
         try:
-            return read_inputs(source_of(self.dataset, sample, self.recipe), self.recipe)[0]
+            given = read_inputs(source_of(self.dataset, sample, self.recipe), self.recipe)[0]
         except ImageError as error:
             self.broken[sample.name] = error
             return None
+        if sample.name not in self.seen:
+            self.seen[sample.name] = glance(self.dataset, sample, self.recipe, given["image"])
+        return given
 
     def fill(
         self,
@@ -79,6 +85,7 @@ class Intake:
             given = rows.stack([row // views for row in chunk])
             if self.broken and not self.skip:
                 rows.drain()
+                self._read_the_rest()
                 raise self.failure()
             if stage is None or stage.frozen is None:
                 return {name: torch.from_numpy(array).permute(0, 3, 1, 2) for name, array in given.items()}
@@ -108,6 +115,10 @@ class Intake:
             )
 
         cache.fill(compute, advance, rows.whole, keep)
+
+    def _read_the_rest(self) -> None:
+        for _ in self.decode([item for item in self.every if item.name not in {*self.seen, *self.broken}]):
+            pass
 
     def failure(self) -> DataError:
         """What to tell the user of the broken images."""

@@ -42,7 +42,8 @@ def make_card(training: Training, calibration: Calibration, products: dict[str, 
         created=datetime.now(UTC).isoformat(timespec="seconds"), seed=settings.seed, recipe=training.recipe,
         data=DataRecord(
             spec=spec, name=dataset.name, layout=dataset.layout, copies=training.copies,
-            quarantined=sorted(broken), **parts
+            quarantined=sorted(broken), reasons={name: broken[name].came for name in sorted(broken)},
+            findings=[] if training.diagnosis is None else list(training.diagnosis.findings), **parts
         ),
         backbone=method.backbone,
         weights=WeightsRecord(

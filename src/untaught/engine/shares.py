@@ -170,8 +170,9 @@ class Shares:
         monitor = self._cached(replace(stage, views=1), held, range(len(held)), "monitor")
         counts: list[int] = gather_object([len(train.rows)])
         train.largest, train.smallest = max(counts), min(counts)
-        for broken in gather_object([dict(self.intake.broken)]):  # the card lists those of all processes
-            self.intake.broken.update(broken)
+        for broken, seen in gather_object([(dict(self.intake.broken), dict(self.intake.seen))]):
+            self.intake.broken.update(broken)  # the card lists those of all processes
+            self.intake.seen.update(seen)
         if min(counts) == 0 or (held and not monitor.rows):
             raise DataError(
                 f"{sum(counts)} readable good images are left to train on and {len(monitor.rows)} to watch",

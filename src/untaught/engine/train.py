@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,10 +18,12 @@ from torch import Tensor
 
 from untaught.config import Settings, load_toml, to_toml, validate
 from untaught.data.base import require_depth
+from untaught.data.diagnosis import Diagnosis
 from untaught.data.folder import open_dataset
 from untaught.data.split import GoodSplit, calibrated_by, split_products
 from untaught.engine.calibrate import calibrate_products, calibrate_scores
 from untaught.engine.checkpoint import FILE, load_checkpoint, restore_optimizer, save_checkpoint, save_tensors
+from untaught.engine.examination import examined
 from untaught.engine.features import FeatureCache
 from untaught.engine.fit import Fit, Stopwatch, per_process
 from untaught.engine.framing import cost_of_tiles, frame
@@ -48,7 +50,18 @@ SPLITS: tuple[Split, ...] = ("train", "validation")  # of the good images a trai
 MEASURED = 64  # drawn defects at least on which a stage is measured: few images are drawn on several times
 
 
-def train(settings: Settings, out: Path | str, *, resume: bool = False, report: Report = silent) -> Run:
+def unheard(diagnosis: Diagnosis) -> None:
+    """Nobody listens: the findings are in the run's card all the same."""
+
+
+def train(
+    settings: Settings,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    report: Report = silent,
+    diagnosed: Callable[[Diagnosis], None] = unheard,
+) -> Run:
     """Train a detector on the good images of a data set and leave a run folder.
 
     Args:
@@ -57,6 +70,7 @@ def train(settings: Settings, out: Path | str, *, resume: bool = False, report: 
         resume: go on with an interrupted training in `out`; its end is the same, bit for bit, as without the
             interruption (on the CPU with as many threads).
         report: told of the progress.
+        diagnosed: told before the first epoch what the doctor says of the data.
 
     Returns:
         The finished run.
@@ -66,7 +80,7 @@ def train(settings: Settings, out: Path | str, *, resume: bool = False, report: 
     """
     settings = taken_up(settings, Path(out)) if resume else settings
     if not finished(settings, Path(out), resume):
-        Training(settings, Path(out), resume, report).execute()
+        Training(settings, Path(out), resume, report, diagnosed).execute()
     return Run(out)
 
 
@@ -122,6 +136,8 @@ class Training:
     out: Path
     resume: bool = False
     report: Report = silent
+    diagnosed: Callable[[Diagnosis], None] = unheard
+    diagnosis: Diagnosis | None = None
 
     def __post_init__(self) -> None:
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
@@ -170,10 +186,11 @@ class Training:
         if self.settings.tile is not None:
             cost = cost_of_tiles(self.recipe, self.method, len(self.split["train"]))
             self.report(Progress("tiles", 1, 1, cost))
+        every = [sample for part in self.split.values() for sample in part]
         if self.recipe.depth is not None:
-            require_depth(self.dataset, [sample for part in self.split.values() for sample in part])
+            require_depth(self.dataset, every)
         skip = self.settings.on_bad_image == "skip"
-        self.intake = Intake(self.dataset, self.recipe, skip, self.method.inputs)
+        self.intake = Intake(self.dataset, self.recipe, skip, self.method.inputs, every=every)
         self.shares = Shares(self.settings, self.method, self.intake, self.hashes, self.accelerator, self.report)
 
     def _school(self) -> None:
@@ -224,6 +241,9 @@ class Training:
             self.at.state = state_hash(self.method)
         self.shares.state = self.at.state
         train, monitor = self.shares.of(stage, self.split)
+        if self.main and self.diagnosis is None:
+            self.diagnosis = examined(self.dataset, self.intake, self.hashes, self.report)
+            self.diagnosed(self.diagnosis)
         if self.main and not self.checkpoint.exists():
             write_text(self.out / "settings.toml", to_toml(self.settings))
             make_folder(self.checkpoint)

@@ -84,7 +84,10 @@ def view_run(run: Run, name: str, *, pictures: bool = True) -> RunView:
         verdict=words.verdict(result) if result else NOT_EVALUATED,
         promise=promise(threshold) if words.kept(threshold) else "",
         todo="" if result else HOW_TO_EVALUATE.format(run.folder),
-        warnings=words.warnings(threshold, result, len(card.data.quarantined)),
+        warnings=[
+            *words.warnings(threshold, result, len(card.data.quarantined)),
+            *(f"In the data: {item.what}." for item in card.data.findings if item.severity == "error"),
+        ],
         histogram=histogram,
         histogram_legend=histogram_legend,
         calibration=_calibration(run, result),
