@@ -38,6 +38,19 @@ def test_every_name_of_the_facade_is_there():
         untaught.nothing  # noqa: B018
 
 
+def test_every_command_has_a_function_of_its_name(tmp_path):
+    from untaught.data.toy import Toy
+
+    for name in ("calibrate", "demo", "doctor", "evaluate", "inspect", "list", "report", "train"):
+        assert name in untaught.__all__
+        assert callable(getattr(untaught, name))
+    assert "reverse_distillation" in untaught.list()
+    Toy(train=4, test_good=1, test_bad=1, size=32).write(tmp_path / "line")
+    assert untaught.doctor(tmp_path / "line").name == "line"
+    with pytest.raises(untaught.UntaughtError, match="no run"):
+        untaught.report()
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_file_has_one_idea(path):
     text = path.read_text(encoding="utf-8")

@@ -54,6 +54,25 @@ def test_a_setting_of_several_types_is_named_once():
     with pytest.raises(ConfigError) as caught:
         validate(Settings, {"method": "m", "data": "d", "tile": "abc"})
     assert caught.value.came == "settings: `tile` is 'abc'"
-    assert "valid integer" in caught.value.expected
-    assert "or input should be 'auto'" in caught.value.expected
+    assert caught.value.expected == "a whole number, or 'auto'"
     assert caught.value.fix == "correct `tile`"
+
+
+def test_the_settings_that_help_and_messages_recommend_exist(monkeypatch, capsys):
+    import re
+    import sys
+
+    from untaught.cli.main import main
+
+    with pytest.raises(ConfigError) as caught:
+        parse_overrides(["x"])
+    monkeypatch.setattr(sys, "argv", ["untaught", "train", "--help"])
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        main()
+    told = " ".join(f"{caught.value.fix} {capsys.readouterr().out}".split())
+    named = re.findall(r"(?:--set|e\.g\.) ([a-z_.]+=\d+)", told)
+    assert len(named) == 2
+    for pair in named:
+        asked = validate(Settings, merge({"method": "reverse_distillation", "data": "toy"}, parse_overrides([pair])))
+        assert asked != settings()

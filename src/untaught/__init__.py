@@ -34,16 +34,16 @@ _HOMES = {
     "Threshold": "untaught.records",
     "UntaughtError": "untaught.errors",
     "calibrate": "untaught.engine.calibrate",
+    "demo": "untaught.cli.demo:draw_train_measure",
+    "doctor": "untaught.data.doctor",
     "evaluate": "untaught.engine.evaluate",
     "export_run": "untaught.export.exporter",
-    "examine": "untaught.data.doctor",
-    "method_names": "untaught.registry",
+    "list": "untaught.registry:method_names",
     "open_dataset": "untaught.data.folder",
     "train": "untaught.engine.train",
-    "write_report": "untaught.report.page",
 }
 
-__all__ = sorted([*_HOMES, "load"])
+__all__ = sorted([*_HOMES, "inspect", "load", "report"])
 
 
 def load(
@@ -84,10 +84,27 @@ def load(
     return Detector(source)
 
 
+def inspect(source: str | Path, image: Any, product: str = "", *, depth: Any = None) -> Any:
+    """Inspect one image or a list of images with a run folder or an exported file.
+
+    For more than one call keep what `load` gives: this opens `source` anew each time.
+
+    Args:
+        source: as `load` takes it.
+        image: as `Inspector.inspect` takes it.
+        product: likewise.
+        depth: likewise.
+    """
+    return load(source).inspect(image, product, depth=depth)
+
+
 def __getattr__(name: str) -> Any:
+    if name == "report":  # the package of this name can be called as well
+        return importlib.import_module("untaught.report")
     if name not in _HOMES:
         raise AttributeError(f"module 'untaught' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

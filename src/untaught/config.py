@@ -16,6 +16,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from untaught.errors import ConfigError
+from untaught.wording import wanted
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -107,7 +108,7 @@ def _explain(model: type[BaseModel], error: ValidationError, source: str) -> tup
         path = ".".join(str(part) for part in item["loc"] if isinstance(part, int) or part.isidentifier())
         last, before = path, last
         if path == before and item["type"] not in ("extra_forbidden", "missing"):
-            expected[-1] += f", or {item['msg'][0].lower()}{item['msg'][1:]}"
+            expected[-1] += f", or {wanted(item)}"
             continue
         if item["type"] == "extra_forbidden":
             known = _fields_at(model, item["loc"][:-1])
@@ -120,7 +121,7 @@ def _explain(model: type[BaseModel], error: ValidationError, source: str) -> tup
             fix.append(f"give `{path}`")
         else:
             came.append(f"{source}: `{path}` is {item['input']!r}")
-            expected.append(item["msg"][0].lower() + item["msg"][1:])
+            expected.append(wanted(item))
             fix.append(f"correct `{path}`")
     return "; ".join(came), "; ".join(expected), "; ".join(fix)
 
@@ -145,7 +146,7 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
-    """`["model.width=32", "model.levels=[8,16]"]` as nested dictionaries. Values are TOML; what is not TOML is text.
+    """`["cache.memory=4", "model.levels=[8, 16]"]` as nested dictionaries. Values are TOML; what is not TOML is text.
 
     Raises:
         ConfigError: a pair without `=` or with an empty key.
@@ -156,7 +157,9 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
         parts = key.strip().split(".")
         if not equals or not all(parts):
             raise ConfigError(
-                f"--set got {pair!r}", "key=value, the key with dots between levels", "for example --set model.width=32"
+                f"--set got {pair!r}",
+                "key=value, the key with dots between levels",
+                "for example --set cache.memory=4",
             )
         try:
             value: Any = tomllib.loads(f"value = {text}")["value"]

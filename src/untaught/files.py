@@ -6,6 +6,7 @@ And where a cache may be.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -29,8 +30,30 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        came = f"{path} cannot be written ({error.strerror or error})"
-        raise RunError(came, "a writable folder with free space", "choose another folder") from None
+        raise not_written(path, error) from None
+
+
+def not_written(path: Path, error: OSError) -> RunError:
+    """The error for a file or folder that cannot be written, with advice by what the system said."""
+    expected, fix = _ADVICE.get(error.errno or 0, ("a writable folder with free space", "choose another folder"))
+    return RunError(f"{path} cannot be written ({error.strerror or error})", expected, fix)
+
+
+_FULL = ("a folder with free space", "free space, or choose another folder")
+_FORBIDDEN = ("a folder that may be written", "choose another folder, or change its permissions")
+_NOWHERE = ("a path that can be made", "correct the path")
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _FORBIDDEN,
+    errno.ENOENT: _NOWHERE,
+    errno.ENOTDIR: _NOWHERE,
+    errno.EISDIR: _NOWHERE,
+    errno.EEXIST: _NOWHERE,
+    errno.ENAMETOOLONG: _NOWHERE,
+}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -60,11 +83,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if name:
             Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise RunError(
-                f"{path} cannot be written ({error.strerror or error})",
-                "a writable folder with free space",
-                "choose another folder or free space",
-            ) from error
+            raise not_written(path, error) from error
         raise
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from untaught.errors import UntaughtError
+from untaught.wording import wanted
 
 M = TypeVar("M", bound=BaseModel)
 Values = dict[str, Any]
@@ -77,5 +78,5 @@ def read_card(data: bytes, model: type[M], schemas: Mapping[str, tuple[int, Mapp
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UntaughtError(
-            f"{source}: `{where}` is damaged ({first['msg']})", "an unchanged card", "restore the file"
+            f"{source}: `{where}` is damaged (wanted: {wanted(dict(first))})", "an unchanged card", "restore the file"
         ) from None

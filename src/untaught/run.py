@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from untaught.calibration import Calibration
 from untaught.errors import RunError, UntaughtError
-from untaught.files import write_text
+from untaught.files import not_written, write_text
 from untaught.image import Recipe
 from untaught.migrations import Step, read_card
 from untaught.records import Finding, Result
@@ -139,6 +139,21 @@ class Run:
     def save_card(self) -> None:
         """Write the card, whole or not at all."""
         write_text(self.folder / "card.json", self.card.model_dump_json(indent=2))
+
+    def forget_evaluation(self, *others: str) -> None:
+        """Remove the rows and pictures of the last evaluation, and other files by name.
+
+        The rows go first and are written last, so that whatever is cut short leaves no rows of one evaluation beside
+        pictures or figures of another.
+
+        Raises:
+            RunError: the folder cannot be written.
+        """
+        for name in ("evaluation.json", "gallery.npz", *others):
+            try:
+                (self.folder / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise not_written(self.folder / name, error) from None
 
     def log(self) -> list[dict[str, Any]]:
         """The training log, one dictionary an epoch: `stage`, `epoch`, `loss`, `seconds`, `held_out` if measured."""

@@ -13,6 +13,15 @@ def test_lines_at_the_start_at_the_end_and_not_at_every_step(capsys):
     assert capsys.readouterr().err.splitlines() == ["train 1/100 held-out 0.1", "train 100/100 held-out 0.1"]
 
 
+def test_lines_tell_rate_and_time_left(monkeypatch, capsys):
+    clock = iter([0.0, 12.0, 40.0])
+    monkeypatch.setattr("untaught.cli.console.time.monotonic", lambda: next(clock))
+    with console.progress(quiet=False) as report:
+        for done in (1, 25, 81):
+            report(Progress("train", done, 81))
+    assert capsys.readouterr().err.splitlines() == ["train 1/81", "train 25/81 2.0/s, 28 s left", "train 81/81 2.0/s"]
+
+
 def test_bars_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "160")

@@ -1,12 +1,17 @@
 """Which depth file goes with which image, and what comes of it."""
 
+import json
+
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
-from untaught.cli.inspection import with_depth, write_overlay
-from untaught.errors import DataError
+from untaught.calibration import Calibration
+from untaught.cli.inspection import inspect_images, with_depth, write_overlay
+from untaught.errors import DataError, RunError
 from untaught.image import DepthRecipe, Recipe, WithDepth
+from untaught.inspector import Inspector
 from untaught.records import Prediction
 
 RECIPE = Recipe(height=16, depth=DepthRecipe())
@@ -53,3 +58,47 @@ def test_the_overlay_shows_depth_beside_the_image(folder):
     assert (both.size, alone.size) == ((60, 20), (30, 20))
     assert np.array_equal(np.asarray(both)[:, :30], np.asarray(alone))
     assert np.asarray(both)[:, 30:].std() > 10
+
+
+@pytest.fixture
+def inspected(monkeypatch):
+    """Which images a drawn inspector has seen; at the one called 2.png somebody presses Ctrl-C."""
+    seen = []
+
+    def score(inputs):
+        seen.append(len(seen))
+        return np.zeros((1, 16, 16), np.float32), np.ones(1, np.float32)
+
+    class Drawn(Inspector):
+        def stream_all(self, sources, names=None, products=None):
+            for source in sources:
+                if source.name == "2.png":
+                    raise KeyboardInterrupt
+                yield from super().stream_all([source])
+
+    calibration = Calibration.from_scores([0.0] * 20, [0.0] * 20, 0.1, "conformal")
+    monkeypatch.setattr("untaught.load", lambda *given, **options: Drawn(Recipe(height=16), calibration, score))
+    return seen
+
+
+def test_a_target_that_cannot_be_written_is_known_before_the_first_image(folder, inspected):
+    with pytest.raises(RunError):
+        inspect_images(folder, [str(folder / "1.png")], jsonl=folder / "1.png" / "rows.jsonl", quiet=True)
+    assert inspected == []
+
+
+def test_what_was_inspected_before_ctrl_c_is_kept(folder, inspected, capsys):
+    with pytest.raises(typer.Exit) as end:
+        inspect_images(folder, [str(folder / "1.png"), str(folder / "2.png")], jsonl=folder / "rows.jsonl")
+    assert end.value.exit_code == 130
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    assert [row["name"] for row in rows] == [str(folder / "1.png")]
+    assert "rows.jsonl" in capsys.readouterr().err
+
+
+def test_an_image_beyond_the_limit_names_an_option_that_helps(folder, inspected, capsys):
+    with pytest.raises(typer.Exit):
+        inspect_images(folder, [str(folder / "1.png")], max_pixels=100)
+    assert "inspect: --max-pixels N" in capsys.readouterr().out
+    inspect_images(folder, [str(folder / "1.png")], max_pixels=600)
+    assert "reject" in capsys.readouterr().out

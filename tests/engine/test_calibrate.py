@@ -7,7 +7,7 @@ import pytest
 import untaught
 from untaught.data.toy import Toy
 from untaught.engine.calibrate import calibrate, calibrate_products, calibrate_scores
-from untaught.errors import DataError
+from untaught.errors import DataError, RunError
 from untaught.run import Run
 
 
@@ -40,9 +40,25 @@ def test_figures_at_the_old_threshold_are_forgotten(run, good):
     assert again.evaluation() is None
 
 
+def test_cut_short_before_the_card_is_written_no_figures_of_another_threshold_are_left(run, good, monkeypatch):
+    old = run.card.calibration
+
+    def fails():
+        raise RunError("the disk is full")
+
+    monkeypatch.setattr(run, "save_card", fails)
+    with pytest.raises(RunError, match="full"):
+        calibrate(run, str(good), 0.2)
+    again = Run(run.folder)
+    assert again.card.calibration == old
+    assert again.evaluation() is None
+
+
 def test_images_that_were_trained_on_are_refused(run, product):
-    with pytest.raises(DataError, match="were trained on"):
-        calibrate(run, str(product / "train" / "good"))
+    folder = str(product / "train" / "good")
+    with pytest.raises(DataError, match="were trained on") as caught:
+        calibrate(run, [folder])
+    assert f"images in {folder} were" in caught.value.came
 
 
 def test_only_the_training_images_of_a_data_set_are_taken(run, tmp_path):

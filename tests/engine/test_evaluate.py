@@ -126,3 +126,27 @@ def test_a_full_disk_is_one_clear_error(run, product, monkeypatch):
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(RunError, match="No space left"):
         evaluate(run, str(product))
+
+
+@pytest.mark.parametrize("name", ["gallery.npz", "evaluation.json", "card.json"])
+def test_cut_short_between_two_files_there_are_no_rows_beside_pictures_of_another_evaluation(
+    run, product, tmp_path, monkeypatch, name
+):
+    from untaught.errors import RunError
+    from untaught.files import replacing
+    from untaught.report.page import report
+
+    shutil.copytree(run.folder, tmp_path / "run")
+
+    def fails(path):
+        if path.name == name:
+            raise RunError(f"{path}: the disk is full")
+        return replacing(path)
+
+    for module in ("untaught.files", "untaught.engine.gallery"):
+        monkeypatch.setattr(f"{module}.replacing", fails)
+    with pytest.raises(RunError, match="full"):
+        evaluate(Run(tmp_path / "run"), str(product))
+    assert Run(tmp_path / "run").evaluation() is None
+    monkeypatch.undo()
+    assert report(tmp_path / "run").exists()

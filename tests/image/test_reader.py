@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from untaught.errors import ImageError
-from untaught.image import Limits, Recipe, read, read_many, read_with_size
+from untaught.image import Limits, Recipe, read, read_with_size
 from untaught.image.reader import _steps
 
 
@@ -72,16 +71,6 @@ def test_size_is_that_of_the_upright_original_though_decoded_at_a_fraction(photo
 def test_grey_and_colour_of_the_same_picture_are_equal(photo):
     grey = photo.convert("L")
     np.testing.assert_array_equal(read(grey, Recipe(height=50)), read(grey.convert("RGB"), Recipe(height=50)))
-
-
-def test_many_keeps_order_and_raises_at_the_bad_one():
-    recipe = Recipe(height=4)
-    arrays = [np.full((9, 9, 3), value, np.uint8) for value in range(20)]
-    assert [int(image[0, 0, 0]) for image in read_many(arrays, recipe, workers=3)] == list(range(20))
-    answers = read_many([*arrays[:5], b"broken", *arrays[5:]], recipe)
-    assert [int(next(answers)[0, 0, 0]) for _ in range(5)] == list(range(5))
-    with pytest.raises(ImageError):
-        next(answers)
 
 
 def test_one_file_from_many_threads(photo, tmp_path):

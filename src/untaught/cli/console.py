@@ -77,13 +77,25 @@ def _bars() -> Iterator[Report]:
 
 
 def _lines() -> Report:
-    """A line when a task begins, when it is over, and every ten seconds between."""
+    """A line when a task begins, when it is over, and every ten seconds between, with rate and time left."""
     said: dict[str, float] = {}
+    begun: dict[str, tuple[float, int]] = {}
 
     def report(step: Progress) -> None:
         now, over = time.monotonic(), step.done >= step.total
         if over or now - said.get(step.task, -math.inf) >= SECONDS:
             said[step.task] = now
-            print(f"{step.task} {step.done}/{step.total} {step.note}".rstrip(), file=sys.stderr, flush=True)
+            since, first = begun.setdefault(step.task, (now, step.done))
+            told = pace(step.done - first, step.total - step.done, now - since)
+            words = (f"{step.task} {step.done}/{step.total}", told, step.note)
+            print(" ".join(word for word in words if word), file=sys.stderr, flush=True)
 
     return report
+
+
+def pace(done: int, left: int, seconds: float) -> str:
+    """Rate and time left in words; empty where it is too early to tell."""
+    if seconds < 1 or done < 1:
+        return ""
+    rate = done / seconds
+    return f"{rate:.1f}/s" + (f", {left / rate:.0f} s left" if left else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 from itertools import repeat
@@ -38,13 +39,18 @@ def inspect_images(
     ] = "auto",
     threads: Annotated[int | None, typer.Option(help="Of a file: threads for one image; default: all cores.")] = None,
     key: Annotated[Path | None, typer.Option(help="Of a file: PEM of the public key that must have signed it.")] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="Largest width times height that is decoded; default: the run's.")
+    ] = None,
+    max_bytes: Annotated[int | None, typer.Option(min=1, help="Largest file that is read; default: the run's.")] = None,
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
     """Inspect images: score, p-value, verdict, regions and time of each.
 
     A run that was trained with depth finds an image's depth file beside it (7.png: 7_depth.tiff, .tif, .png, .npy;
-    rgb/7.png: xyz/7.tiff ...), or is told by --depth.
+    rgb/7.png: xyz/7.tiff ...), or is told by --depth. Lines for --jsonl are written as they come, to a temporary name;
+    it takes its own when all are inspected, or as far as they are when Ctrl-C is pressed.
     """
     files = find_images(paths)
     if overlays and out is None:
@@ -53,15 +59,21 @@ def inspect_images(
         jsonl = out / "results.jsonl"
 
     from untaught import load
-    from untaught.files import write_text
+    from untaught.files import replacing
     from untaught.progress import Progress
 
     inspector = load(source, backend, threads, key=key)
+    limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    given_limits = {key: value for key, value in limits.items() if value is not None}
+    inspector.recipe = inspector.recipe.model_copy(update=given_limits)
     pixel = inspector.calibration_of(product).pixel.value
     given = list(with_depth(files, depth, inspector.recipe))
     files = [image_of(one) for one in given]
     rows, broken = [], 0
-    with progress(quiet or json_) as report:
+    with contextlib.ExitStack() as stack:
+        lines = None if jsonl is None else stack.enter_context(replacing(jsonl))
+        stack.enter_context(_kept_as_far_as_it_is(jsonl, quiet))
+        report = stack.enter_context(progress(quiet or json_))
         for number, (one, answer) in enumerate(
             zip(given, inspector.stream_all(given, products=repeat(product)), strict=True)
         ):
@@ -71,16 +83,28 @@ def inspect_images(
                 broken += 1
             elif overlays and out is not None:
                 write_overlay(inspector.recipe, pixel, one, answer, out / f"{number:05d}_{path.stem}.png")
+            if lines is not None:
+                lines.write(f"{json.dumps(row)}\n".encode())
+                lines.flush()
             if not json_:
                 typer.echo(as_line(row))
             report(Progress("inspect", number + 1, len(files)))
-    if jsonl is not None:
-        write_text(jsonl, "".join(json.dumps(row) + "\n" for row in rows))
     if json_:
         print(json.dumps(rows))
+    if len(rows) < len(files):
+        raise typer.Exit(130)
     if broken:
         remark(f"{broken} of {len(files)} images could not be inspected", quiet)
         raise typer.Exit(2)
+
+
+@contextlib.contextmanager
+def _kept_as_far_as_it_is(jsonl: Path | None, quiet: bool) -> Iterator[None]:
+    """Ctrl-C ends the inspection, and what was inspected stays."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        remark("Interrupted." + (f" What was inspected stands in {jsonl}." if jsonl else ""), quiet)
 
 
 def find_images(paths: list[str]) -> list[Path]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from untaught.cli.console import Json, Quiet
 
 
 def report(
@@ -13,10 +16,14 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="The page; default: report.html in the run, comparison.html for several.")
     ] = None,
+    quiet: Quiet = False,
+    json_: Json = False,
 ) -> None:
     """Write one self-contained page on a run, or a comparison of several."""
-    from untaught.report.page import write_report
-    from untaught.run import Run
+    from untaught.report.page import report as write
 
-    target = out or (runs[0] / "report.html" if len(runs) == 1 else Path("comparison.html"))
-    typer.echo(write_report([Run(folder) for folder in runs], target))
+    page = write(*runs, out=out)
+    if json_:
+        print(json.dumps({"runs": [str(folder) for folder in runs], "page": str(page)}))
+    elif not quiet:
+        typer.echo(page)

@@ -49,7 +49,7 @@ def train(
     on_bad_image: Annotated[str, typer.Option(help="`fail` or `skip` where an image does not decode.")] = "fail",
     out: Annotated[Path | None, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting: key=value, e.g. model.width=32.")
+        list[str] | None, typer.Option("--set", help="Any setting: key=value, e.g. cache.memory=4.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted training in --out.")] = False,
     quiet: Quiet = False,

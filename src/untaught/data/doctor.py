@@ -14,6 +14,7 @@ import numpy as np
 
 from untaught.data.base import Dataset, FileDataset
 from untaught.data.diagnosis import Diagnosis
+from untaught.data.folder import open_dataset
 from untaught.data.likeness import near_pairs
 from untaught.data.look import Look, look_at
 from untaught.data.motion import estimate
@@ -25,6 +26,20 @@ from untaught.records import Finding, Severity
 FEW_GOOD = 50
 FAR, TURNED = 0.08, 10.0  # share of the picture, degrees: beyond, a fixed place of things is not to be relied on
 _ORDER = ("error", "warning", "info")
+
+
+def doctor(
+    data: str | Path | Sequence[str | Path],
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+    limits: Limits | None = None,
+) -> Diagnosis:
+    """As `examine`, of data sets named as on the command line: folders, or `toy`.
+
+    Raises:
+        DataError: one of them cannot be read as a data set.
+    """
+    return examine(open_dataset(data), workers, progress, limits)
 
 
 def examine(

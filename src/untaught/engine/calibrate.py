@@ -50,8 +50,9 @@ def calibrate(
     trained = {item.sha256 for part in ("train", "monitor") for item in getattr(run.card.data, part)}
     seen = [name for name, told in hashes.items() if told in trained]
     if seen:
+        where = good if isinstance(good, str) else ", ".join(good)
         raise DataError(
-            f"{len(seen)} of {len(samples)} images in {good} were trained on: {', '.join(seen[:5])}",
+            f"{len(seen)} of {len(samples)} images in {where} were trained on: {', '.join(seen[:5])}",
             "good images the run has never seen: on others its scores are too low",
             "take newly recorded good images",
         )
@@ -72,9 +73,8 @@ def calibrate(
     start = f"{product}/" if product else ""
     run.card.data.calibration = kept + [FileRecord(name=start + name, sha256=told) for name, told in hashes.items()]
     run.card.metrics.clear()  # figures at the old threshold are no longer true
+    run.forget_evaluation("drawn.json")  # first: cut short here, there is none rather than one of another threshold
     run.save_card()
-    for name in ("evaluation.json", "gallery.npz", "drawn.json"):
-        (run.folder / name).unlink(missing_ok=True)
     return calibration
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from untaught.data.base import Dataset, require_depth, source_of
+from untaught.data.base import Dataset, require_depth, source_of, to_evaluate
 from untaught.data.folder import open_dataset
 from untaught.engine.gallery import Item, choose, write_gallery
 from untaught.engine.predict import Detector
@@ -69,7 +69,7 @@ def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report:
     if not 0 < limit <= 1:
         raise MetricError(f"the limit of AUPRO is {limit:g}", "a false-positive rate above 0 and at most 1", "give 0.3")
     dataset = open_dataset(data)
-    samples = [sample for sample in dataset.samples if sample.split == "test"]
+    samples = to_evaluate(dataset)
     if not samples:
         raise DataError(
             f"{data} ({dataset.layout}) has no test split",
@@ -91,35 +91,36 @@ def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report:
         result = scored.result(limit, pixels, judge.image.value)
         result = dataclasses.replace(result, products=_products(scored, limit, detector, report))
         places = choose(samples, rows)
-        write_gallery(
-            run.folder / "gallery.npz",
-            recipe,
-            [
-                Item(source_of(dataset, samples[place], recipe), maps[place], _mask(dataset, samples[place]))
-                for place in places
+        table = {
+            "data": {
+                "spec": data if isinstance(data, str) else ", ".join(data),
+                "name": dataset.name,
+                "layout": dataset.layout,
+            },
+            "aupro_limit": limit,
+            "curves": scored.curves(pixels),
+            "rows": [
+                as_row(sample, row, places.index(number) if number in places else None)
+                for number, (sample, row) in enumerate(zip(samples, rows, strict=True))
             ],
-        )
-    table = {
-        "data": {
-            "spec": data if isinstance(data, str) else ", ".join(data),
-            "name": dataset.name,
-            "layout": dataset.layout,
-        },
-        "aupro_limit": limit,
-        "curves": scored.curves(pixels),
-        "rows": [
-            as_row(sample, row, places.index(number) if number in places else None)
-            for number, (sample, row) in enumerate(zip(samples, rows, strict=True))
-        ],
-    }
-    write_text(run.folder / "evaluation.json", json.dumps(table))
-    run.card.metrics[dataset.name] = result
-    run.save_card()
+        }
+        run.forget_evaluation()
+        run.card.metrics[dataset.name] = result
+        run.save_card()
+        items = [
+            Item(source_of(dataset, samples[place], recipe), maps[place], _mask(dataset, samples[place]))
+            for place in places
+        ]
+        write_gallery(run.folder / "gallery.npz", recipe, items)
+    write_text(run.folder / "evaluation.json", json.dumps(table))  # last: see `Run.forget_evaluation`
     return result
 
 
 def refuse_leaks(run: Run, dataset: Dataset, samples: Sequence[Sample]) -> None:
-    """Raise where a test image was trained on, held out or calibrated with."""
+    """Raise where a test image was trained on, held out or calibrated with, by the bytes of its file.
+
+    The same picture saved again is found by the doctor, which sees both: at training, or by `untaught doctor`.
+    """
     known = {
         item.sha256: item.name for part in ("train", "monitor", "calibration") for item in getattr(run.card.data, part)
     }

@@ -26,7 +26,7 @@ from untaught.image.depth_file import DepthSource, WithDepth, find_depth, load_d
 from untaught.image.file import Header
 from untaught.image.lookahead import in_order
 from untaught.image.mask import read_mask
-from untaught.image.reader import read, read_many, read_with_size
+from untaught.image.reader import read, read_with_size
 from untaught.image.recipe import Limits, Recipe
 from untaught.image.stretch import resize_map
 from untaught.image.tiles import Tiling
@@ -50,7 +50,6 @@ __all__ = [
     "probe",
     "read",
     "read_inputs",
-    "read_many",
     "read_mask",
     "read_with_size",
     "resize_map",

@@ -31,6 +31,7 @@ _STRANGERS = {
     b"SIMPLE": "a FITS",
 }
 _EXIF_ORIENTATION = 0x0112
+_HOW = "train: --set {}=N, inspect: --{} N"
 # Remarks on metadata, not on pixels. One narrow filter that stays, because `warnings.catch_warnings` swaps the
 # filters of the whole process and is therefore not safe in threads.
 _REMARKS = ("ignore", None, UserWarning, re.compile(r"PIL\.(Tiff|Png)ImagePlugin"), 0)
@@ -88,7 +89,9 @@ def unreadable(name: str, error: Exception) -> ImageError:
 
 def _too_many_bytes(name: str, n: int, limits: Limits) -> ImageError:
     return ImageError(
-        f"{name}: {n:,} bytes", f"at most {limits.max_bytes:,}", "raise max_bytes if the image is what you expect"
+        f"{name}: {n:,} bytes",
+        f"at most {limits.max_bytes:,}",
+        f"raise max_bytes if the image is what you expect ({_HOW.format('max_bytes', 'max-bytes')})",
     )
 
 
@@ -128,7 +131,12 @@ def check_size(size: tuple[int, int], name: str, limits: Limits, cap: int | None
     if width < 1 or height < 1:
         raise ImageError(f"{name}: {width} x {height} pixels", "at least one pixel")
     if width * height > most:
-        fix = "raise max_pixels if the image is what you expect" if most == limits.max_pixels else "save it as PNG"
+        how = _HOW.format("max_pixels", "max-pixels")
+        fix = (
+            f"raise max_pixels if the image is what you expect ({how})"
+            if most == limits.max_pixels
+            else "save it as PNG"
+        )
         raise ImageError(f"{name}: {width:,} x {height:,} pixels", f"at most {most:,} pixels", fix)
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from untaught.image.decoder import Source, named, upright
-from untaught.image.lookahead import in_order
 from untaught.image.pixels import eight_bit
 from untaught.image.recipe import Recipe
 
@@ -31,11 +28,6 @@ def read_with_size(source: Source, recipe: Recipe) -> tuple[NDArray[np.uint8], t
         image = (image.reduce(steps) if max(steps) > 1 else image).resize(target, Image.Resampling.BILINEAR)
     picture = np.array(image.convert("RGB"))
     return picture if recipe.area is None else recipe.area.paint(picture), header.size
-
-
-def read_many(sources: Iterable[Source], recipe: Recipe, workers: int = 2) -> Iterator[NDArray[np.uint8]]:
-    """`read` each source in threads, in order, a few ahead of the consumer; raises at the place of a bad one."""
-    return in_order(lambda source: read(source, recipe), sources, workers)
 
 
 def _steps(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:

@@ -24,6 +24,22 @@ from untaught.report.view import view_run
 from untaught.run import Run
 
 
+def report(*runs: Run | str | Path, out: str | Path | None = None) -> Path:
+    """Write the page on one run, or the comparison of several, and return its path.
+
+    Args:
+        runs: finished runs, or their folders.
+        out: the page; default: report.html in the run, comparison.html for several.
+
+    Raises:
+        ConfigError: there is no run.
+        RunError: a run is damaged, or the file cannot be written.
+    """
+    opened = [run if isinstance(run, Run) else Run(run) for run in runs]
+    usual = opened[0].folder / "report.html" if len(opened) == 1 else Path("comparison.html")
+    return write_report(opened, usual if out is None else Path(out))
+
+
 def write_report(runs: Sequence[Run], out: Path) -> Path:
     """Write the page on one run, or the comparison of several, and return its path.
 
