@@ -1,23 +1,41 @@
-"""What an exported file costs on the shop floor: one image from PNG to verdict, and images a second over a folder.
+"""What an exported file costs on the shop floor: every method's preset `lite` beside anomalib, in one run, as one page.
 
-    python benchmarks/shop_floor.py A.untaught [B.untaught ...] --images FOLDER [--peer stfpm.onnx] [--rounds 30]
+    python -m venv peer && peer/bin/pip install anomalib==2.7.0 openvino onnx onnxscript
+    python benchmarks/shop_floor.py --python peer/bin/python --bundle fp32.untaught int8.untaught --page docs/latency.md
 
-`--peer` is another ONNX graph (float32 or int8), measured by the same runtimes in turns with the files; rows are CPU
-milliseconds of one thread, since the wall clock also shows what else the machine does. A graph fed with zeros is timed
-alone ("graph"); "PNG to verdict" has decoding, resizing and regions in it.
+One thread each, and CPU milliseconds (median): the wall clock also shows what else the machine does. Whoever is
+compared works in turns, so that a busier minute falls on all alike. Images are the same drawn picture, as PNG
+files of 900 x 900 px. Precision is set where a runtime would choose it: OpenVINO rounds to bfloat16 by itself on
+processors that have it, here it computes in float32 (`f32`) for both sides.
+
+- `--bundle`: exported files of trained runs of reverse distillation; start-up and memory are measured with the first.
+- The other graphs have students of random weights (teachers too, where there are none to be had): they tell of time
+  alone, and int8 of random weights tells nothing of quality. Whether a run may be written in int8 its export decides.
+- `--python`: an interpreter with anomalib 2.7.0, which this file runs itself under. Its models are exported by anomalib
+  and answered by its `OpenVINOInferencer`, as its documentation has it. Their weights are random too, nothing can be
+  downloaded; PatchCore's memory is 1 % of the patches of 200 images (anomalib's default is 10 %, ten times as many).
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+SIDE = 900
+FOLDER = 16  # images of the folder
+BACKENDS = ("onnxruntime", "openvino")
+PEERS = ("stfpm", "efficient_ad", "patchcore")
+NAMES = {"stfpm": "STFPM (ResNet-18)", "efficient_ad": "EfficientAD-S", "patchcore": "PatchCore (WRN-50, 1 %)"}
+SLOW = 300.0  # milliseconds from which fewer rounds do
 START = """
 import time; begun = time.perf_counter(), time.process_time()
 import untaught
@@ -26,80 +44,326 @@ highest = next(line for line in open("/proc/self/status") if line.startswith("Vm
 print(time.perf_counter() - begun[0], time.process_time() - begun[1], int(highest.split()[1]) / 1024)
 """
 
+OURS = ("graph", "px", "precision", "runtime", "alone", "of 8, each", "PNG to verdict", "folder, images a CPU second")
+THEIRS = ("anomalib", "px", "alone", "PNG to verdict", "images a CPU second", "ratio, alone", "ratio, PNG to verdict")
+STARTED = ("runtime", "CPU s", "wall s", "MB")
+BEGIN = """Written by `benchmarks/shop_floor.py`: {machine}, {runtimes}. One thread, CPU milliseconds, median: the
+machine was busy with other work, and only figures of one run may be compared. OpenVINO computes in float32 for both
+sides; left to itself it would take bfloat16."""
+EVERY = f"""## Every method, preset `lite`
 
-def cost(work: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Median CPU and least wall milliseconds."""
-    work()
-    cpu, wall = [], []
-    for _ in range(rounds):
-        begun = time.process_time(), time.perf_counter()
-        work()
-        cpu.append(1000 * (time.process_time() - begun[0]))
-        wall.append(1000 * (time.perf_counter() - begun[1]))
-    return statistics.median(cpu), min(wall)
+Graphs alone one by one and in batches of 8, and from PNG files of {SIDE} x {SIDE} px to the verdict. Students have
+random weights but where a trained run is named: such rows tell of time alone."""
+BESIDE = """## Beside anomalib
 
+anomalib {version}'s `OpenVINOInferencer` under its own interpreter, float32, one thread, its own export with random
+weights (no download was possible), in turns with the first file of the table by OpenVINO. Ratios: its time by ours, the
+median of turns."""
+BEGUN = """## Start and memory
 
-def measure_bundle(path: str, backend: str, images: list[Path], rounds: int) -> str:
-    """A row of the table."""
-    import numpy as np
+Import, loading with self-test and the first verdict in a new process, and the most memory it held."""
 
-    import untaught
-
-    predictor = untaught.load(path, backend, threads=1)
-    graph = predictor.bundle.card.graph
-    shape = [1, *graph.inputs[0].shape[1:]]
-    one = {"image": np.zeros(shape, np.uint8)}
-    eight = {"image": np.zeros([8, *shape[1:]], np.uint8)}
-    alone = cost(lambda: predictor.session(one), rounds)
-    batch = cost(lambda: predictor.session(eight), max(3, rounds // 5))[0] / 8
-    whole = cost(lambda: predictor.inspect(images[0]), rounds)
-    begun = time.perf_counter()
-    list(predictor.stream(images))
-    rate = len(images) / (time.perf_counter() - begun)
-    code = START.format(bundle=path, backend=backend, image=str(images[0]))
-    start = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    card = predictor.bundle.card
-    return (
-        f"| {card.method} | {shape[1]} | {graph.precision} | {backend} | {alone[0]:.1f} | {alone[1]:.1f} | "
-        f"{batch:.1f} | {whole[0]:.1f} | {rate:.1f} | "
-        f"{float(start[0]):.2f} ({float(start[1]):.2f}) | {float(start[2]):.0f} |"
-    )
-
-
-def measure_graph(path: str, backend: str, rounds: int) -> str:
-    """A row for a graph of somebody else's."""
-    import numpy as np
-    import onnx
-
-    from untaught.runtime.session import open_session
-
-    data = Path(path).read_bytes()
-    side = onnx.load_from_string(data).graph.input[0].type.tensor_type.shape.dim[1].dim_value
-    session = open_session(data, backend, threads=1)
-    alone = cost(lambda: session({"image": np.zeros((1, side, side, 3), np.uint8)}), rounds)
-    return f"| {Path(path).stem} | {side} | | {backend} | {alone[0]:.1f} | {alone[1]:.1f} | | | | | |"
+Work = Callable[[], object]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundles", nargs="+")
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--peer", nargs="*", default=[])
-    parser.add_argument("--rounds", type=int, default=30)
-    args = parser.parse_args()
-    images = sorted(args.images.rglob("*.png"))
-    print(
-        "| graph | px | precision | runtime | graph, CPU ms | graph, least wall ms | batch of 8, CPU ms an image |",
-        end="",
+    parser.add_argument("--python", type=Path, help="interpreter that has anomalib; none: without it")
+    parser.add_argument("--bundle", nargs="*", default=[], help="exported files of trained runs")
+    parser.add_argument("--methods", nargs="*", help="methods, or method:preset; default: lite of all, and stfpm:paper")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument(
+        "--install", help="megabytes of a fresh environment with the core alone, to be told in the page"
     )
-    print(" PNG to verdict, CPU ms | images a second | import, load, first verdict, s (CPU s) | memory, MB |")
-    print("| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for backend in ("onnxruntime", "openvino"):
-        for bundle in args.bundles:
-            print(measure_bundle(bundle, backend, images, args.rounds), flush=True)
-        for peer in args.peer:
-            print(measure_graph(peer, backend, args.rounds), flush=True)
-    print(f"\nThis process at its highest: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB.")
+    parser.add_argument("--page", type=Path, help="write the page there")
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.peer:
+        serve(Path(args.peer))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        text = compare(args, Path(folder))
+    print(text)
+    if args.page:
+        args.page.write_text(text, "utf-8")
+
+
+# Both interpreters
+
+
+def cpu(work: Work) -> float:
+    """CPU milliseconds of this process."""
+    begun = time.process_time()
+    work()
+    return 1000 * (time.process_time() - begun)
+
+
+def rounds_for(first: float, rounds: int) -> int:
+    """Fewer where one takes long."""
+    return rounds if first < SLOW else max(3, rounds // 5)
+
+
+# The interpreter with anomalib
+
+
+def serve(folder: Path) -> None:
+    """Export anomalib's models, then do what is asked, line by line: `model graph|file path` -> CPU ms."""
+    os.chdir(folder)
+    import anomalib
+    import numpy as np
+    from anomalib.deploy import OpenVINOInferencer
+
+    config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": "1", "PERFORMANCE_HINT": "LATENCY"}
+    inferencers = {name: OpenVINOInferencer(path, "CPU", config) for name, path in exported(folder).items()}
+    print(json.dumps({"anomalib": anomalib.__version__}), flush=True)
+    image = np.zeros((1, 3, 256, 256), np.float32)
+    for line in sys.stdin:
+        name, what, path = line.strip().split(" ", 2)
+        inferencer = inferencers[name]
+        if what == "graph":
+            print(cpu(lambda inferencer=inferencer: inferencer.model({0: image})), flush=True)
+        else:
+            print(cpu(lambda inferencer=inferencer, path=path: inferencer.predict(path)), flush=True)
+
+
+def exported(folder: Path) -> dict[str, Path]:
+    """The models of anomalib with random weights, exported by itself."""
+    import contextlib
+
+    import timm
+    import torch
+    from anomalib.models import EfficientAd, Patchcore, Stfpm
+
+    make = timm.create_model
+    timm.create_model = lambda *args, **kwargs: make(*args, **{**kwargs, "pretrained": False})
+    made: dict[str, Any] = {"stfpm": Stfpm(), "efficient_ad": EfficientAd(), "patchcore": Patchcore(pre_trained=False)}
+    patches = 200 * 32 * 32 // 100
+    made["patchcore"].model.memory_bank = torch.rand(patches, 1536)
+    found = {}
+    for name, model in made.items():
+        with contextlib.redirect_stdout(sys.stderr):
+            found[name] = Path(model.eval().to_openvino(folder / name))
+    return found
+
+
+class Peer:
+    """anomalib under its own interpreter, asked line by line."""
+
+    def __init__(self, python: Path, folder: Path) -> None:
+        # threads of our own process are none of its business, nor ours of its
+        command = [str(python.absolute()), str(Path(__file__).resolve()), "--peer", str(folder)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.version = self.line(lambda text: json.loads(text)["anomalib"])
+
+    def line(self, read: Callable[[str], Any]) -> Any:
+        """The next line that can be read; libraries print, too."""
+        assert self.process.stdout is not None
+        for text in self.process.stdout:
+            try:
+                return read(text)
+            except (ValueError, KeyError, TypeError):
+                continue
+        raise SystemExit("the interpreter with anomalib ended early")
+
+    def ask(self, name: str, what: str, path: Path) -> float:
+        """CPU milliseconds of one answer."""
+        assert self.process.stdin is not None
+        print(name, what, path, file=self.process.stdin, flush=True)
+        return float(self.line(float))
+
+    def end(self) -> None:
+        """Let it go."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+# Our interpreter
+
+
+def compare(args: argparse.Namespace, folder: Path) -> str:
+    """The page; it is written anew whenever a row is there, what matters most first."""
+    from untaught.registry import method_names
+
+    images = pictures(folder / "images")
+    rows: list[str] = []
+    ratios: list[str] = []
+    starts: list[str] = []
+    version = ""
+
+    def told(found: list[str], line: str) -> None:
+        found.append(line)
+        print(line, file=sys.stderr, flush=True)
+        if args.page:
+            args.page.write_text(page(rows, ratios, starts, args.install, version), "utf-8")
+
+    def measure(graph: Mapping[str, Any]) -> None:
+        for backend in BACKENDS:
+            told(rows, row(graph, backend, measured(graph, backend, images, args.rounds)))
+
+    files = [of_bundle(path) for path in args.bundle]
+    for graph in files:
+        measure(graph)
+    for backend in BACKENDS if files else ():
+        told(starts, start(files[0]["bundle"], backend, images[0]))
+    if args.python and files:
+        (folder / "peer").mkdir()
+        peer = Peer(args.python, folder / "peer")
+        version = peer.version
+        for name in PEERS:
+            told(ratios, beside(files[0], peer, name, images, args.rounds))
+        peer.end()
+    for name in args.methods or ["stfpm:paper", *method_names()]:
+        for graph in of_method(*name.split(":")):
+            measure(graph)
+    return page(rows, ratios, starts, args.install, version)
+
+
+def pictures(folder: Path) -> list[Path]:
+    """A folder of PNG files of one drawn part each."""
+    from PIL import Image
+
+    from untaught.data.toy import draw
+
+    folder.mkdir()
+    paths = []
+    for number in range(FOLDER):
+        image = Image.fromarray(draw([0, 0, number], 256)[0]).resize((SIDE, SIDE))
+        image.save(folder / f"{number:02}.png")
+        paths.append(folder / f"{number:02}.png")
+    return paths
+
+
+def of_bundle(path: str) -> dict[str, Any]:
+    """What is measured of an exported file."""
+    from untaught.bundle.bundle import Bundle
+
+    bundle = Bundle(path)
+    card = bundle.card
+    name = f"`{card.method}`, trained on {card.data.name}"
+    return {
+        "name": name, "precision": card.graph.precision, "model": bundle.model, "recipe": card.recipe,
+        "calibration": card.calibration, "bundle": path,
+    }  # fmt: skip
+
+
+def of_method(name: str, preset: str = "lite") -> list[dict[str, Any]]:
+    """The graphs of a method with random students, in float32 and, where there is one, in 8 bits."""
+    import numpy as np
+    import torch
+
+    from untaught.calibration import Calibration
+    from untaught.export.graph import to_onnx
+    from untaught.export.shrink import to_int8
+    from untaught.image import Recipe
+    from untaught.registry import method_class
+
+    torch.manual_seed(0)
+    kind = method_class(name)
+    method = kind(kind.configure(preset), untrained=True).eval()
+    side = method.config.image_size
+    model = to_onnx(method, (side, side))
+    rng = np.random.default_rng(0)
+    examples = [{"image": rng.integers(0, 256, (1, side, side, 3), np.uint8)} for _ in range(2)]
+    known = Calibration.from_scores(range(9), range(9), 0.2)
+    told = {
+        "name": f"`{name}`" if preset == "lite" else f"`{name}`, preset `{preset}`",
+        "recipe": Recipe(height=side),
+        "calibration": known,
+        "bundle": None,
+    }
+    small = to_int8(model, examples)
+    return [{**told, "precision": "fp32", "model": model}, {**told, "precision": "int8", "model": small}]
+
+
+def inspector_of(graph: Mapping[str, Any], backend: str) -> Any:
+    """An inspector by a graph, as `untaught.load` makes it of a file."""
+    from untaught.inspector import Inspector
+    from untaught.runtime.session import open_session
+
+    return Inspector(graph["recipe"], graph["calibration"], open_session(graph["model"], backend, threads=1))
+
+
+def fed(graph: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """A batch of zeros."""
+    import numpy as np
+
+    return {"image": np.zeros((count, *graph["recipe"].input_size, 3), np.uint8)}
+
+
+def measured(graph: Mapping[str, Any], backend: str, images: Sequence[Path], rounds: int) -> dict[str, float]:
+    """CPU milliseconds an image: graph alone, in a batch of 8, from PNG to verdict and over a folder."""
+    inspector = inspector_of(graph, backend)
+    one, eight = fed(graph, 1), fed(graph, 8)
+    inspector.score(one)
+    often = rounds_for(cpu(lambda: inspector.score(one)), rounds)
+    inspector.inspect(images[0])
+    alone, batch, whole = [], [], []
+    for number in range(often):
+        alone.append(cpu(lambda: inspector.score(one)))
+        whole.append(cpu(lambda: inspector.inspect(images[0])))
+        if number % 5 == 0:
+            batch.append(cpu(lambda: inspector.score(eight)) / 8)
+    few = images if often == rounds else images[:4]
+    stream = cpu(lambda: list(inspector.stream(list(few)))) / len(few)
+    return {
+        "alone": statistics.median(alone), "batch": statistics.median(batch), "whole": statistics.median(whole),
+        "rate": 1000 / stream,
+    }  # fmt: skip
+
+
+def row(graph: Mapping[str, Any], backend: str, figures: Mapping[str, float]) -> str:
+    """Of the table."""
+    side = graph["recipe"].input_size[0]
+    shown = " | ".join(f"{figures[key]:.1f}" for key in ("alone", "batch", "whole", "rate"))
+    return f"| {graph['name']} | {side} | {graph['precision']} | {backend} | {shown} |"
+
+
+def beside(graph: Mapping[str, Any], peer: Peer, name: str, images: Sequence[Path], rounds: int) -> str:
+    """A row of one of anomalib's models in turns with our file, by OpenVINO in float32."""
+    inspector, batch = inspector_of(graph, "openvino"), fed(graph, 1)
+    inspector.inspect(images[0])
+    for what in ("file", "graph"):  # warm
+        first = peer.ask(name, what, images[0])
+    pairs, graphs = [], []
+    for number in range(rounds_for(first, rounds)):
+        image = images[number % len(images)]
+        pairs.append((cpu(lambda image=image: inspector.inspect(image)), peer.ask(name, "file", image)))
+        graphs.append((cpu(lambda: inspector.score(batch)), peer.ask(name, "graph", image)))
+    ratio, alone = (statistics.median(theirs / ours for ours, theirs in taken) for taken in (pairs, graphs))
+    file, model = (statistics.median(theirs for _, theirs in taken) for taken in (pairs, graphs))
+    return f"| {NAMES[name]} | 256 | {model:.1f} | {file:.1f} | {1000 / file:.1f} | {alone:.2f} | {ratio:.2f} |"
+
+
+def start(bundle: str, backend: str, image: Path) -> str:
+    """Import, loading with self-test, first verdict; and the memory of that process."""
+    code = START.format(bundle=bundle, backend=backend, image=str(image))
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    wall, used, memory = map(float, said)
+    return f"| {backend} | {used:.2f} | {wall:.2f} | {memory:.0f} |"
+
+
+def table(heads: Sequence[str]) -> str:
+    """Head and rule of a table."""
+    return f"| {' | '.join(heads)} |\n| {' | '.join('---' for _ in heads)} |"
+
+
+def page(rows: list[str], ratios: list[str], starts: list[str], install: str | None, peer: str) -> str:
+    """All tables, with what they mean."""
+    from untaught.engine.provenance import machine, versions
+
+    told = versions(("onnxruntime", "openvino", "torch"))
+    runtimes = ", ".join(f"{name} {number}" for name, number in told.items())
+    parts = ["# Latency", BEGIN.format(machine=machine()["device"], runtimes=runtimes), EVERY]
+    parts.append("\n".join([table(OURS), *rows]))
+    if ratios:
+        parts += [BESIDE.format(version=peer), "\n".join([table(THEIRS), *ratios])]
+    if starts:
+        parts += [BEGUN, "\n".join([table(STARTED), *starts])]
+    if install:
+        parts.append(f"A fresh environment with the core alone (`pip install untaught`) takes {install} MB.")
+    notes = Path(__file__).with_name("latency_notes.md")
+    return "\n\n".join([*parts, notes.read_text("utf-8").strip()]) + "\n"
 
 
 if __name__ == "__main__":

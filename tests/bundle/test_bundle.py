@@ -7,6 +7,7 @@ import sys
 import onnx
 import pytest
 
+import untaught
 from untaught.bundle.archive import SIGNATURE, SUMS, read_parts, sums, write_parts
 from untaught.bundle.bundle import CARD, Bundle
 from untaught.errors import BundleError, ConfigError
@@ -61,6 +62,23 @@ def test_the_graph_says_what_the_card_says(bundle_file):
             assert shape == record.shape
             kind = onnx.helper.tensor_dtype_to_np_dtype(end.type.tensor_type.elem_type)
             assert kind == record.type
+
+
+def test_one_byte_of_any_part_of_an_exported_file_and_nothing_is_executed(bundle_file, tmp_path, monkeypatch):
+    def executed(*_, **__):
+        raise AssertionError("the graph was loaded")
+
+    from untaught.runtime import predictor
+
+    monkeypatch.setattr(predictor, "open_session", executed)
+    parts = read_parts(bundle_file)
+    assert len(parts) >= 9  # card, graph, three golden pictures with their maps, sums
+    for name, part in parts.items():
+        changed = bytearray(part)
+        changed[len(part) // 2] ^= 1
+        bad = repacked(bundle_file, tmp_path / "bad.untaught", resum=False, **{name: bytes(changed)})
+        with pytest.raises(BundleError, match="not those of SHA256SUMS"):
+            untaught.load(bad)
 
 
 def from_the_future(file):
