@@ -114,20 +114,27 @@ def serve(folder: Path) -> None:
     from anomalib.deploy import OpenVINOInferencer
 
     config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": "1", "PERFORMANCE_HINT": "LATENCY"}
-    inferencers = {name: OpenVINOInferencer(path, "CPU", config) for name, path in exported(folder).items()}
+    inferencers: dict[str, Any] = {}
     print(json.dumps({"anomalib": anomalib.__version__}), flush=True)
-    image = np.zeros((1, 3, 256, 256), np.float32)
     for line in sys.stdin:
         name, what, path = line.strip().split(" ", 2)
+        if name not in inferencers:
+            inferencers[name] = OpenVINOInferencer(exported(name, folder), "CPU", config)
         inferencer = inferencers[name]
+        shape = inferencer.input_blob.partial_shape
+        sides = [256 if shape[place].is_dynamic else shape[place].get_length() for place in (2, 3)]
+        image = np.zeros((1, 3, *sides), np.float32)
         if what == "graph":
-            print(cpu(lambda inferencer=inferencer: inferencer.model({0: image})), flush=True)
+            print(cpu(lambda inferencer=inferencer, image=image: inferencer.model({0: image})), flush=True)
         else:
             print(cpu(lambda inferencer=inferencer, path=path: inferencer.predict(path)), flush=True)
 
 
-def exported(folder: Path) -> dict[str, Path]:
-    """The models of anomalib with random weights, exported by itself."""
+def exported(name: str, folder: Path) -> Path:
+    """A model of anomalib with random weights, exported by itself for images of any size.
+
+    Where its export cannot do that (EfficientAD's takes no batch of one then), for those that are measured.
+    """
     import contextlib
 
     import timm
@@ -136,14 +143,18 @@ def exported(folder: Path) -> dict[str, Path]:
 
     make = timm.create_model
     timm.create_model = lambda *args, **kwargs: make(*args, **{**kwargs, "pretrained": False})
-    made: dict[str, Any] = {"stfpm": Stfpm(), "efficient_ad": EfficientAd(), "patchcore": Patchcore(pre_trained=False)}
-    patches = 200 * 32 * 32 // 100
-    made["patchcore"].model.memory_bank = torch.rand(patches, 1536)
-    found = {}
-    for name, model in made.items():
-        with contextlib.redirect_stdout(sys.stderr):
-            found[name] = Path(model.eval().to_openvino(folder / name))
-    return found
+    options: dict[str, Any] = {}
+    if name == "stfpm":
+        model = Stfpm()
+    elif name == "patchcore":
+        model = Patchcore(pre_trained=False)
+        model.model.memory_bank = torch.rand(200 * 32 * 32 // 100, 1536)
+    else:
+        model = EfficientAd()
+        options = {"input_size": (SIDE, SIDE), "onnx_kwargs": {"dynamic_axes": None, "dynamic_shapes": None}}
+    timm.create_model = make
+    with contextlib.redirect_stdout(sys.stderr):
+        return Path(model.eval().to_openvino(folder / name, **options))
 
 
 class Peer:
