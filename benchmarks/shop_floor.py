@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", help="methods, or method:preset; default: lite of all, and stfpm:paper")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument(
-        "--install", help="megabytes of a fresh environment with the core alone, to be told in the page"
+        "--install", help="what a fresh environment with the core alone takes, in words, such as `233 MB`"
     )
     parser.add_argument("--page", type=Path, help="write the page there")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
@@ -133,7 +133,7 @@ def serve(folder: Path) -> None:
 def exported(name: str, folder: Path) -> Path:
     """A model of anomalib with random weights, exported by itself for images of any size.
 
-    Where its export cannot do that (EfficientAD's takes no batch of one then), for those that are measured.
+    Where its export cannot do that (PatchCore's takes no batch of one then), for those that are measured.
     """
     import contextlib
 
@@ -146,11 +146,11 @@ def exported(name: str, folder: Path) -> Path:
     options: dict[str, Any] = {}
     if name == "stfpm":
         model = Stfpm()
-    elif name == "patchcore":
+    elif name == "efficient_ad":
+        model = EfficientAd()
+    else:
         model = Patchcore(pre_trained=False)
         model.model.memory_bank = torch.rand(200 * 32 * 32 // 100, 1536)
-    else:
-        model = EfficientAd()
         options = {"input_size": (SIDE, SIDE), "onnx_kwargs": {"dynamic_axes": None, "dynamic_shapes": None}}
     timm.create_model = make
     with contextlib.redirect_stdout(sys.stderr):
@@ -372,7 +372,7 @@ def page(rows: list[str], ratios: list[str], starts: list[str], install: str | N
     if starts:
         parts += [BEGUN, "\n".join([table(STARTED), *starts])]
     if install:
-        parts.append(f"A fresh environment with the core alone (`pip install untaught`) takes {install} MB.")
+        parts.append(f"A fresh environment with the core alone (`pip install untaught`) takes {install}.")
     notes = Path(__file__).with_name("latency_notes.md")
     return "\n\n".join([*parts, notes.read_text("utf-8").strip()]) + "\n"
 
