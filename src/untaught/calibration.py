@@ -208,7 +208,8 @@ def _tail_quantile(shape: float, scale: float, share: float) -> float:
 def _rank(n: int, rate: float) -> int:
     """ceil((n + 1) (1 - rate)); 10 * 0.9 is 9, also where rounding makes it a little more."""
     if not 0 < rate < 1:
-        raise CalibrationError(f"the wanted false-reject rate is {rate}", "a fraction in (0, 1), such as 0.01")
+        came = f"the wanted false-reject rate is {rate}"
+        raise CalibrationError(came, "a fraction in (0, 1), such as 0.01", "correct it")
     exact = (n + 1) * (1 - rate)
     return max(1, ceil(exact - 1e-9))
 

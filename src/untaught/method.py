@@ -120,9 +120,9 @@ class Pretraining:
 
     `module` is the part of the method that it is for; `begin` makes the lesson, seeded by the house: its `teacher` is
     shaped like `module`, all else of it is only there to teach. `loss` gets the lesson and crops of photographs, RGB in
-    0..1. `settings` hold all that the result depends on but for the
-    photographs. Every crop is drawn from a photograph stretched to a square of a random side within `sides`; `vary`
-    mirrors it and changes its colours besides. The learning rate falls over the last `decay` share of all steps.
+    0..1. `settings` hold all that the result depends on but for the photographs. Every crop is drawn from a photograph
+    stretched to a square of a random side within `sides`; `vary` mirrors it and changes its colours besides. The
+    learning rate falls over the last `decay` share of all steps.
     """
 
     name: str

@@ -70,7 +70,8 @@ class Bundle:
         recipe = self.card.recipe
         data = self.part(name)
         if len(data) % (4 * recipe.height * recipe.width) or not data:
-            raise BundleError(f"{self.path}: {name} has {len(data)} bytes", "float32 of the recipe's size")
+            came = f"{self.path}: {name} has {len(data)} bytes"
+            raise BundleError(came, "float32 of the recipe's size", "export it anew")
         values = np.frombuffer(data, "<f4").astype(np.float32)
         return values.reshape(
             recipe.height, recipe.width, *([-1] if len(data) > 4 * recipe.height * recipe.width else [])
@@ -83,6 +84,7 @@ class Bundle:
                 came = "is signed by another key" if signed else "is not signed"
                 raise BundleError(f"{self.path} {came}", f"a file signed by the key in {key}", "get the file anew")
         elif signed != (public is not None):
-            raise BundleError(f"{self.path} names a signer but carries no signature, or the reverse", "both or neither")
+            came = f"{self.path} names a signer but carries no signature, or the reverse"
+            raise BundleError(came, "both or neither", "get the file anew")
         if public is not None and (key is not None or importlib.util.find_spec("cryptography")):
             check_signature(self._parts[SIGNATURE], self._parts[SUMS], public, str(self.path))

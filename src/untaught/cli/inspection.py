@@ -148,7 +148,8 @@ def with_depth(files: Sequence[Path], depth: Path | None, recipe: Recipe) -> Ite
 
     if recipe.depth is None:
         if depth is not None:
-            raise DataError("--depth", "a run that was trained with depth", "leave it out, or name another run")
+            came = f"--depth {depth} came for a run that looks at no depth"
+            raise DataError(came, "a run that was trained with depth", "leave it out, or name another run")
         yield from files
         return
     pictures = [path for path in files if not is_depth_file(path)] or files

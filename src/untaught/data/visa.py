@@ -81,5 +81,6 @@ def _rows(table: Path, columns: set[str]) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{table}: cannot be read ({error})", "a CSV file in UTF-8", "download it again") from error
     if missing:
-        raise DataError(f"{table}: no column {', '.join(sorted(missing))}", f"columns {', '.join(sorted(columns))}")
+        came, wanted = (", ".join(sorted(names)) for names in (missing, columns))
+        raise DataError(f"{table}: no column {came}", f"columns {wanted}", "download it again")
     return rows

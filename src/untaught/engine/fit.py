@@ -1,8 +1,4 @@
-"""The visible loop: one stage of one method, on any number of processes.
-
-Each process keeps its own share of the images. An epoch shows every image once: a share is shuffled by a stream that
-depends on seed, stage and epoch alone, then cut into equally many batches on every process.
-"""
+"""The visible loop: one stage of one method, on any number of processes."""
 
 from __future__ import annotations
 

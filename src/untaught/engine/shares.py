@@ -43,10 +43,10 @@ CACHE_VERSION = 2  # raise it when cached rows change their meaning
 class Share:
     """The cached images of this process: `rows` numbers them in the cache, `numbers` in the whole list.
 
-    Each image has `views` rows in the cache. `largest` and `smallest` are the shares of
-    all processes, so that each makes as many steps and none runs out of images. With a `drawer` every batch holds
-    pairs, drawn in threads while the network computes; `keys` seed them. `inside`, (tiles, 1, h, w), tells where the
-    tiles of an image are looked at; None: everywhere.
+    Each image has `views` rows in the cache. `largest` and `smallest` are the shares of all processes, so that each
+    makes as many steps and none runs out of images. With a `drawer` every batch holds pairs, drawn in threads while
+    the network computes; `keys` seed them. `inside`, (tiles, 1, h, w), tells where the tiles of an image are looked
+    at; None: everywhere.
     """
 
     cache: FeatureCache
