@@ -75,7 +75,7 @@ def check_method(method: type[Method], *, untrained: bool = False, seed: int = 0
     check_defects(model, parts)
     check_saved(model, method(model.config, untrained=True), parts.good)
     check_seed(make, parts.good)
-    check_exported(model, parts.good)
+    check_exported(model, parts.defective)
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,11 @@ def check_saved(method: Method, other: Method, shown: Shown) -> None:
 
 
 def check_exported(method: Method, shown: Shown) -> None:
-    """As an ONNX graph the method gives the same map and score, within `EXPORTED` of the largest."""
+    """As an ONNX graph the method gives the same map and score, within `EXPORTED` of the largest.
+
+    To be asked on defects: on parts that a student has learned, what is left of the difference of two nearly equal
+    numbers may be so small that torch itself is off by more than that, against its own double precision.
+    """
     arrays = [tensor.permute(0, 2, 3, 1).contiguous().numpy() for tensor in members(shown, slice(2))]
     inputs = {
         name: (array * 255).round().astype(np.uint8) if name == "image" else array
