@@ -112,7 +112,7 @@ class Export:
         tolerance = TOLERANCES[self.precision]
         found.check(tolerance)
         if self.precision != "int8":  # there the calibration is drawn from the runtime that gives more
-            found.check_verdicts(known.all, after.all)
+            found.check_verdicts(after.all)
         golden = list(self._golden(truth, found.scores[: len(self.held_out.calibration)], after.all.image.value))
         card = self.run.card
         told = BundleCard(
