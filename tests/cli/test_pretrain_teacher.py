@@ -1,31 +1,18 @@
 """`untaught pretrain-teacher` as a user types it."""
 
 import json
-import sys
+from functools import partial
 
 import pytest
 from PIL import Image
-
-from untaught.cli.main import main
 
 SMALL = ["--patch", "17", "--steps", "2", "--set", "network.width=0.0625", "--set", "pretraining.batch_size=2"]
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(run, monkeypatch, tmp_path):
     monkeypatch.setenv("UNTAUGHT_CACHE", str(tmp_path / "cache"))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["untaught", "pretrain-teacher", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return partial(run, "pretrain-teacher")
 
 
 def test_without_a_folder_it_says_what_it_takes_and_what_would_be_better(run):
