@@ -7,7 +7,6 @@ import subprocess
 import numpy as np
 import pytest
 from PIL import Image
-from tests.cli.test_commands import run  # noqa: F401 - a fixture
 
 TRAIN = ["--image-size", 64, "--epochs", 1, "--quiet"]
 
@@ -22,11 +21,11 @@ def good(product, tmp_path):
     return folder
 
 
-def train(run, data, out, *more):  # noqa: F811
+def train(run, data, out, *more):
     return run("train", "reverse_distillation", "--data", data, "--out", out, *TRAIN, *more)
 
 
-def test_a_flat_folder_trains_and_cannot_be_evaluated(run, good, tmp_path):  # noqa: F811
+def test_a_flat_folder_trains_and_cannot_be_evaluated(run, good, tmp_path):
     assert train(run, good, tmp_path / "r")[0] == 0
     code, _, err = run("evaluate", tmp_path / "r", "--data", good, "--quiet")
     assert code == 2
@@ -34,7 +33,7 @@ def test_a_flat_folder_trains_and_cannot_be_evaluated(run, good, tmp_path):  # n
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_too_few_good_images(run, good, tmp_path, count):  # noqa: F811
+def test_too_few_good_images(run, good, tmp_path, count):
     for path in sorted(good.iterdir())[count:]:
         path.unlink()
     code, _, err = train(run, good, tmp_path / "r")
@@ -73,7 +72,7 @@ def huge(path):
 
 
 @pytest.mark.parametrize("spoil", [broken_png, text, gif, huge])
-def test_one_bad_file_is_named_or_skipped(run, good, tmp_path, spoil):  # noqa: F811
+def test_one_bad_file_is_named_or_skipped(run, good, tmp_path, spoil):
     bad = good / "zzz bad ü.png"
     shutil.copy(next(good.iterdir()), bad)
     spoil(bad)
@@ -84,7 +83,7 @@ def test_one_bad_file_is_named_or_skipped(run, good, tmp_path, spoil):  # noqa: 
     assert train(run, good, tmp_path / "r", "--on-bad-image", "skip")[0] == 0
 
 
-def test_odd_but_sound_images_train_and_are_inspected(run, good, tmp_path):  # noqa: F811
+def test_odd_but_sound_images_train_and_are_inspected(run, good, tmp_path):
     with Image.open(next(good.iterdir())) as image:
         image.convert("CMYK").save(good / "cmyk.jpg")
         image.convert("RGBA").save(good / "alpha.png")
@@ -97,12 +96,12 @@ def test_odd_but_sound_images_train_and_are_inspected(run, good, tmp_path):  # n
     assert len(out.splitlines()) == 17
 
 
-def test_a_symlink_loop_does_not_hang(run, good, tmp_path):  # noqa: F811
+def test_a_symlink_loop_does_not_hang(run, good, tmp_path):
     (good / "loop").symlink_to(good, target_is_directory=True)
     assert train(run, good, tmp_path / "r")[0] == 0
 
 
-def test_an_output_that_cannot_be_written(run, good, tmp_path):  # noqa: F811
+def test_an_output_that_cannot_be_written(run, good, tmp_path):
     (tmp_path / "file").write_text("")
     code, _, err = train(run, good, tmp_path / "file" / "r")
     assert code == 2
@@ -110,7 +109,7 @@ def test_an_output_that_cannot_be_written(run, good, tmp_path):  # noqa: F811
     assert (tmp_path / "file").read_text() == ""
 
 
-def test_a_full_disk_while_saving(run, good, tmp_path, monkeypatch):  # noqa: F811
+def test_a_full_disk_while_saving(run, good, tmp_path, monkeypatch):
     import errno
 
     def full(handle):
@@ -124,7 +123,7 @@ def test_a_full_disk_while_saving(run, good, tmp_path, monkeypatch):  # noqa: F8
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root to make a small file system")
-def test_a_really_full_disk(run, good, tmp_path):  # noqa: F811
+def test_a_really_full_disk(run, good, tmp_path):
     place = tmp_path / "small"
     place.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True)
