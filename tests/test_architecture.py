@@ -1,7 +1,9 @@
 """The house rules that a test can hold."""
 
 import ast
+import configparser
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +51,20 @@ def test_every_command_has_a_function_of_its_name(tmp_path):
     assert untaught.doctor(tmp_path / "line").name == "line"
     with pytest.raises(untaught.UntaughtError, match="no run"):
         untaught.report()
+
+
+def test_the_page_on_the_house_names_every_room_and_the_order_that_is_enforced():
+    root = Path(__file__).parents[1]
+    page = (root / "ARCHITECTURE.md").read_text("utf-8")
+    tree = page.partition("## The tree")[2].partition("##")[0]
+    rooms = [path.name + "/" * path.is_dir() for path in SOURCE.iterdir() if path.suffix in ("", ".py")]
+    missing = [name for name in rooms if not name.startswith("__") and f" {name} " not in tree]
+    assert not missing
+    told = re.search(r"^(`cli` >.*?)\.$", page, re.MULTILINE | re.DOTALL).group(1)
+    layers = [layer.strip(" `\n") for layer in told.split(">")]
+    rules = configparser.ConfigParser()
+    rules.read(root / ".importlinter")
+    assert layers == rules["importlinter:contract:line"]["layers"].split("\n")[1:]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))

@@ -54,8 +54,11 @@ def test_measurements_are_counted_in_steps():
     assert [epoch for epoch in range(10) if schedule.watched(epoch)] == [2, 5, 8]
 
 
-def test_asked_epochs_overrule_the_plateau():
-    assert len(run(Schedule(stage(), STEPS, epochs=7), lambda epoch: 1.0)) == 7
+@pytest.mark.parametrize(("epochs", "told"), [(7, "7 epochs were asked for"), (1, "1 epoch was asked for")])
+def test_asked_epochs_overrule_the_plateau(epochs, told):
+    schedule = Schedule(stage(), STEPS, epochs=epochs)
+    assert len(run(schedule, lambda epoch: 1.0)) == epochs
+    assert schedule.stopped == told
 
 
 def test_the_time_budget_leaves_room_for_the_decay():
@@ -97,4 +100,4 @@ def test_drops_lower_the_rate_at_their_shares_of_the_stage():
 def test_no_planned_epoch_is_lost_to_the_decay(epochs):
     schedule = Schedule(stage(steps=STEPS * epochs, decay=0.4, plateau=None), STEPS)
     assert len(run(schedule, lambda epoch: 1.0)) == epochs
-    assert schedule.stopped == f"{epochs} epochs were planned"
+    assert schedule.stopped == ("1 epoch was planned" if epochs == 1 else f"{epochs} epochs were planned")

@@ -5,8 +5,8 @@ import pytest
 
 from untaught.errors import MetricError
 from untaught.metrics.accumulate import MaskedMap, pixel_metrics
-from untaught.metrics.aupro import area_to, aupro_from
-from untaught.metrics.curves import Curve
+from untaught.metrics.aupro import area_to
+from untaught.metrics.curves import Curve, pro_from
 from untaught.metrics.tally import tally
 
 
@@ -60,5 +60,5 @@ def test_a_tie_of_a_good_and_a_defect_pixel_is_a_diagonal():
 
 def test_a_tally_of_images_gives_the_partial_area_under_roc():
     counted = tally([3.0, 1.0, 2.0, 0.0], [1, 1, 0, 0])
-    assert aupro_from(counted, 1.0) == pytest.approx(0.75)
-    assert aupro_from(counted, 0.5) == pytest.approx(0.5)
+    assert area_to(pro_from(counted), 1.0) == pytest.approx(0.75)
+    assert area_to(pro_from(counted), 0.5) == pytest.approx(0.5)

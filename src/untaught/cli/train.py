@@ -123,7 +123,11 @@ def tell(run: Run, quiet: bool) -> None:
     card = run.card
     stopped = card.training.stopped
     remark(
-        "; ".join(f"{stage}: {count} epochs ({stopped[stage]})" for stage, count in card.training.epochs.items()), quiet
+        "; ".join(
+            f"{stage}: {count} epoch{'s' * (count != 1)} ({stopped[stage]})"
+            for stage, count in card.training.epochs.items()
+        ),
+        quiet,
     )
     if card.data.copies or card.data.quarantined:
         left = f"{len(card.data.copies)} exact copies, {len(card.data.quarantined)} that do not decode"

@@ -69,11 +69,6 @@ class FeatureCache:
         self._maps: list[mmap.mmap] = []
         self._done: np.ndarray | None = None
 
-    @property
-    def on_disk(self) -> bool:
-        """Whether the rows are on disk."""
-        return bool(self._maps)
-
     def fill(
         self, compute: Compute, advance: Callable[[int], None], whole: Callable[[], bool], keep: bool = False
     ) -> None:

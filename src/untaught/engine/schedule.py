@@ -82,7 +82,8 @@ class Schedule:
             return
         done = epoch + 1
         if done >= self.constant:
-            asked = f"{self.planned} epochs were {'asked for' if self.epochs else 'planned'}"
+            told = "1 epoch was" if self.planned == 1 else f"{self.planned} epochs were"
+            asked = f"{told} {'asked for' if self.epochs else 'planned'}"
             self._settle(done, asked if self.planned else f"the longest training was reached after epoch {done}")
         elif self.seconds is not None and elapsed * (1 + self._tail) >= self.seconds:
             self._settle(done, f"the budget of {self.seconds / 60:g} minutes was reached after epoch {done}")

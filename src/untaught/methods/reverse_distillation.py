@@ -44,7 +44,6 @@ Deviations of `paper` from the paper, and why
     - The authors' code evaluates on the test set while it trains. Here nothing of the test set is seen.
     - Bottleneck blocks for ResNet-101 too, where the authors' code wires basic ones by mistake. Other backbones get
       two basic blocks a stage with the teacher's channels, and no ReLU at a stage's end: their features have signs.
-
     - An epoch's batches are made equally large, where the authors' last one is smaller; a tenth to a quarter of the
       good images is held out for stopping and thresholds.
 

@@ -17,7 +17,7 @@ from untaught.errors import MetricError
 from untaught.metrics.aupro import area_to
 from untaught.metrics.auroc import auroc_from
 from untaught.metrics.average_precision import average_precision_from
-from untaught.metrics.curves import Curve, precision_recall_from, pro_from, roc_from, thin
+from untaught.metrics.curves import Curve, pro_from, roc_from, thin
 from untaught.metrics.defect_pixels import DefectPixels, defect_pixels, join
 from untaught.metrics.f1_max import f1_max_from
 from untaught.metrics.good_pixels import GoodPixels, Piece, count_good_pixels
@@ -59,7 +59,6 @@ class PixelMetrics:
     f1_threshold: float
     aupro: dict[float, float]
     roc: Curve
-    precision_recall: Curve
     pro: Curve
     regions: int
     defect_pixels: int
@@ -121,7 +120,6 @@ def _figures(
         f1_threshold=threshold,
         aupro={limit: area_to(pro, limit) for limit in limits},
         roc=thin(roc_from(counted)),
-        precision_recall=thin(precision_recall_from(counted)),
         pro=thin(pro),
         regions=defects.regions,
         defect_pixels=counted.positives,

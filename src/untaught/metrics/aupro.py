@@ -10,25 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from untaught.errors import MetricError
-from untaught.metrics.curves import Curve, pro_from
-from untaught.metrics.tally import Tally
-
-
-def aupro_from(counted: Tally, limit: float = 0.3) -> float:
-    """AUPRO of a tally of pixels, in 0..1; chance is limit / 2.
-
-    Args:
-        counted: tally whose `shares` give every region the same weight (`accumulate`).
-        limit: false-positive rate at which the integral ends, in (0, 1].
-
-    Raises:
-        MetricError: the limit is not in (0, 1].
-    """
-    return area_to(pro_from(counted), limit)
+from untaught.metrics.curves import Curve
 
 
 def area_to(curve: Curve, limit: float) -> float:
-    """Mean height of a polyline over 0..limit; x starts at 0, ends at 1 and never falls.
+    """Mean height of a polyline over 0..limit; x starts at 0, ends at 1 and never falls. Of a PRO curve this is AUPRO.
 
     Raises:
         MetricError: the limit is not in (0, 1].

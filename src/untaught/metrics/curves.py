@@ -1,4 +1,4 @@
-"""ROC, precision-recall and PRO curves as polylines, exact or thinned for a plot."""
+"""ROC and PRO curves as polylines, exact or thinned for a plot."""
 
 from __future__ import annotations
 
@@ -29,15 +29,6 @@ def roc_curve(scores: ArrayLike, labels: ArrayLike, names: Sequence[str] | None 
     return thin(roc_from(tally(scores, labels, names)))
 
 
-def precision_recall_curve(scores: ArrayLike, labels: ArrayLike, names: Sequence[str] | None = None) -> Curve:
-    """Precision (y) over recall (x), one point for each distinct score of a defective image, at most 512 points.
-
-    Raises:
-        MetricError: as `tally`.
-    """
-    return thin(precision_recall_from(tally(scores, labels, names)))
-
-
 def roc_from(counted: Tally) -> Curve:
     """The ROC curve of a tally, 2 m + 2 points."""
     return _staircase(counted, counted.hits / counted.positives)
@@ -49,13 +40,6 @@ def pro_from(counted: Tally) -> Curve:
     Source: Bergmann et al., The MVTec Anomaly Detection Dataset (IJCV 2021), section 5.2.2: every region weighs one.
     """
     return _staircase(counted, counted.shares)
-
-
-def precision_recall_from(counted: Tally) -> Curve:
-    """The precision-recall curve of a tally, from (0, 1) on, m + 1 points."""
-    hits = counted.true_positives[::-1]
-    alarms = hits + counted.false_positives[::-1]
-    return Curve(np.append(0.0, hits / counted.positives), np.append(1.0, hits / alarms))
 
 
 def thin(curve: Curve, points: int = PLOT_POINTS) -> Curve:
