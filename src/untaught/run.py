@@ -12,8 +12,9 @@ RUN/checkpoint/        only while training
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from untaught.calibration import Calibration
 from untaught.errors import RunError, UntaughtError
 from untaught.files import not_written, write_text
 from untaught.image import Recipe
+from untaught.lock import alone
 from untaught.migrations import Step, read_card
 from untaught.records import Finding, Result
 
@@ -39,6 +41,9 @@ class FileRecord(_Part):
 
     name: str
     sha256: str
+    picture: str = Field(
+        default="", description="hash of the decoded picture as the model is given it; none where it has one colour"
+    )
 
 
 class DataRecord(_Part):
@@ -135,6 +140,21 @@ class Run:
 
     def _begun(self) -> bool:
         return (self.folder / "checkpoint").exists()
+
+    @contextlib.contextmanager
+    def alone(self, task: str, *, reads: bool = False) -> Iterator[None]:
+        """Keep other commands from changing the run meanwhile; its card is read anew, as one may just have done so.
+
+        Args:
+            task: what is done, in a word.
+            reads: the run is only looked at, so its folder need not be writable.
+
+        Raises:
+            RunError: another command is at work on the run.
+        """
+        with alone(self.folder, task, reads=reads):
+            self.card = self._read_card()
+            yield
 
     def save_card(self) -> None:
         """Write the card, whole or not at all."""

@@ -88,6 +88,37 @@ def test_test_images_that_were_trained_on_are_refused(run, product, tmp_path):
         evaluate(run, str(tmp_path / "leak"))
 
 
+def test_the_same_picture_saved_again_without_loss_is_refused_too(run, product, tmp_path):
+    from PIL import Image
+
+    shutil.copytree(product, tmp_path / "leak")
+    used = run.card.data.calibration[0]
+    with Image.open(product / used.name) as image:
+        image.save(tmp_path / "leak" / "test" / "good" / "again.bmp")
+    with pytest.raises(DataError, match=rf"again\.bmp shows the same picture as {used.name}"):
+        evaluate(run, str(tmp_path / "leak"))
+
+
+def test_empty_frames_are_not_taken_for_one_another(run, product, tmp_path):
+    from PIL import Image
+
+    from untaught.config import Settings
+    from untaught.engine.train import train
+
+    data = shutil.copytree(product, tmp_path / "data")
+    for number, place in enumerate(("train/good", "test/good")):
+        Image.new("RGB", (64 + number, 64)).save(data / place / "empty.png")
+    small = {"image_size": 64, "epochs": 1, "false_reject": 0.1}
+    made = train(Settings(method="reverse_distillation", data=str(data), **small), tmp_path / "run")
+    pictures = {
+        item.name: item.picture
+        for part in ("train", "monitor", "calibration")
+        for item in getattr(made.card.data, part)
+    }
+    assert [name for name, told in pictures.items() if not told] == ["train/good/empty.png"]
+    assert evaluate(made, str(data)).n_good == 9
+
+
 def test_without_masks_pixel_figures_are_absent_and_not_made_up(run, product, tmp_path):
     shutil.copytree(product, tmp_path / "data")
     shutil.rmtree(tmp_path / "data" / "ground_truth")

@@ -36,10 +36,6 @@ def line(product, tmp_path):
     return data
 
 
-def fingerprints(dataset):
-    return {sample.name: dataset.fingerprint(sample) for sample in dataset.samples if sample.split == "train"}
-
-
 def test_a_glance_finds_what_the_doctor_finds_and_reads_no_training_image_again(line, monkeypatch):
     dataset = open_dataset(line)
     learned = [sample for sample in dataset.samples if sample.split == "train"]
@@ -47,7 +43,7 @@ def test_a_glance_finds_what_the_doctor_finds_and_reads_no_training_image_again(
     assert sum(given is not None for given in intake.decode(learned)) == len(learned)
     read = []
     monkeypatch.setattr("untaught.data.look.read_inputs", lambda *given: read.append(given[0]) or read_inputs(*given))
-    diagnosis = examined(dataset, intake, fingerprints(dataset), silent)
+    diagnosis = examined(dataset, intake, silent)
     assert len(read) == len(dataset.samples) - len(learned)
     found = {finding.code: finding for finding in diagnosis.findings}
     assert set(found) >= SPOILED

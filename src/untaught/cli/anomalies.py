@@ -77,10 +77,11 @@ def detect(
 
     settings = validate(AnomalySettings, parse_overrides(set_ or []))
     opened = Run(run)
-    with progress(quiet or json_) as report:
-        detect_drawn(opened, good, settings=settings, draws=draws, report=report)
-    page = write_report([opened], run / "report.html")
-    drawn = read_drawn(opened)
+    with opened.alone("anomalies detect"):
+        with progress(quiet or json_) as report:
+            detect_drawn(opened, good, settings=settings, draws=draws, report=report)
+        page = write_report([opened], run / "report.html")
+        drawn = read_drawn(opened)
     if json_:
         print(json.dumps(opened.drawn()))
     elif drawn is not None:

@@ -31,11 +31,13 @@ def calibrate(
     from untaught.report.page import write_report
     from untaught.run import Run
 
-    with progress(quiet or json_) as report:
-        calibration = calibrate_run(
-            Run(run), good, false_reject, "tail" if tail else None, product=product, report=report
-        )
-    write_report([Run(run)], run / "report.html")
+    opened = Run(run)
+    with opened.alone("calibrate"):
+        with progress(quiet or json_) as report:
+            calibration = calibrate_run(
+                opened, good, false_reject, "tail" if tail else None, product=product, report=report
+            )
+        write_report([opened], run / "report.html")
     if json_:
         print(json.dumps(asdict(calibration)))
     else:

@@ -10,6 +10,7 @@ import typer
 
 from untaught.cli.console import Json, Quiet, progress, remark
 from untaught.cli.train import new_folder
+from untaught.lock import alone
 from untaught.progress import Report, silent
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def draw_train_measure(out: Path | str | None = None, *, report: Report = silent
     from untaught.report.page import write_report
 
     out = new_folder(Path("runs"), "demo") if out is None else Path(out)
-    run = train(Settings(method="reverse_distillation", data="toy"), out, report=report)
-    evaluate(run, "toy", report=report)
-    write_report([run], out / "report.html")
+    with alone(out, "demo"):
+        run = train(Settings(method="reverse_distillation", data="toy"), out, report=report)
+        evaluate(run, "toy", report=report)
+        write_report([run], out / "report.html")
     return run

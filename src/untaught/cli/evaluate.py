@@ -26,9 +26,10 @@ def evaluate(
     from untaught.run import Run
 
     opened = Run(run)
-    with progress(quiet or json_) as report:
-        result = evaluate_run(opened, data[0] if len(data) == 1 else data, limit=limit, report=report)
-    page = write_report([Run(run)], run / "report.html")
+    with opened.alone("evaluate"):
+        with progress(quiet or json_) as report:
+            result = evaluate_run(opened, data[0] if len(data) == 1 else data, limit=limit, report=report)
+        page = write_report([opened], run / "report.html")
     if json_:
         print(json.dumps(to_json(result)))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 from untaught.cli.console import Json, Quiet, first_process, progress, remark
 from untaught.cli.doctor import as_lines
 from untaught.errors import ConfigError
+from untaught.lock import alone
 
 if TYPE_CHECKING:
     from untaught.data.diagnosis import Diagnosis
@@ -81,20 +83,21 @@ def train(
         raise ConfigError("--resume came without --out", "the folder of the interrupted training", "add --out RUN")
     out = out or new_folder(Path("runs"), f"{short_name(data)}-{settings.method}")
 
-    from untaught.engine.train import train as train_run
-    from untaught.report.page import write_report
+    with alone(out, "train") if first_process() else nullcontext():
+        from untaught.engine.train import train as train_run
+        from untaught.report.page import write_report
 
-    try:
-        with progress(quiet or json_) as report:
-            run = train_run(
-                settings, out, resume=resume, report=report, diagnosed=lambda told: warn(told, quiet, json_)
-            )
-    except KeyboardInterrupt:
-        remark(f"Interrupted. Go on where it was: the same command with --out {out} --resume", quiet)
-        raise typer.Exit(130) from None
-    if not first_process():
-        return
-    write_report([run], run.folder / "report.html")
+        try:
+            with progress(quiet or json_) as report:
+                run = train_run(
+                    settings, out, resume=resume, report=report, diagnosed=lambda told: warn(told, quiet, json_)
+                )
+        except KeyboardInterrupt:
+            remark(f"Interrupted. Go on where it was: the same command with --out {out} --resume", quiet)
+            raise typer.Exit(130) from None
+        if not first_process():
+            return
+        write_report([run], run.folder / "report.html")
     tell(run, quiet or json_)
     if json_:
         kept = {"name", "method", "preset", "seed", "training", "calibration"}

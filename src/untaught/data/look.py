@@ -24,7 +24,8 @@ PLAIN_RANGE, PLAIN_DEVIATION = 3.0, 2.0  # grey levels of 255; a lens cap's nois
 class Look:
     """What is remembered of one image and its mask.
 
-    `digest` is of the decoded pixels, so that it is the same for a picture saved in another lossless format;
+    `digest` is of the decoded pixels, so that it is the same for a picture saved in another lossless format; a glance's
+    is of the picture that a training reads (`picture_hash`);
     `plain` means one-coloured but for noise; `peak` is the largest value of a 16-bit image before scaling.
     `pose` is what `untaught.data.motion` compares, kept of good training images. `reason`, `mask_reason` and
     `depth_reason` say why the file cannot be used, and are empty where it can; `depth` tells whether there is one.
@@ -57,7 +58,7 @@ def look_at(dataset: Dataset, sample: Sample, limits: Limits) -> Look:
 def glance(dataset: Dataset, sample: Sample, recipe: Recipe, pixels: NDArray[np.uint8] | None = None) -> Look:
     """What the picture a training reads anyway tells of an image; never raises for what is wrong with it.
 
-    Without a pose, and with the digest left to the caller: that of the file's bytes is known or cheap to have.
+    Without a pose.
 
     Args:
         dataset: the data set.
@@ -75,7 +76,17 @@ def glance(dataset: Dataset, sample: Sample, recipe: Recipe, pixels: NDArray[np.
     small = thumbnail(image)
     # One 8-bit level stands for many 16-bit ones: the brightest they can be.
     peak = (int(pixels.max()) + 1) * (recipe.white + 1) // 256 - 1 if header and header.deep else None
-    return _masked(dataset, Look(sample, header, "", small, None, _plain(image, small), peak))
+    return _masked(dataset, Look(sample, header, picture_hash(pixels), small, None, _plain(image, small), peak))
+
+
+def picture_hash(pixels: NDArray[np.uint8]) -> str:
+    """Of what a model is given of an image, (h, w, 3), in hex: the same however the picture was saved without loss.
+
+    Empty where it is of one colour: such frames are all the same and say nothing of each other.
+    """
+    if (pixels == pixels[0, 0]).all():
+        return ""
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=20).hexdigest()
 
 
 def _masked(dataset: Dataset, found: Look) -> Look:

@@ -8,7 +8,7 @@ from typing import Literal
 from untaught.calibration import Calibration
 from untaught.data.base import require_depth, source_of, train_good
 from untaught.data.folder import open_dataset
-from untaught.engine.predict import Detector
+from untaught.engine.guard import Guard
 from untaught.errors import DataError
 from untaught.progress import Progress, Report, silent
 from untaught.run import FileRecord, Run
@@ -40,15 +40,27 @@ def calibrate(
         DataError: no good image there, one of them was trained on, or has no depth where the run wants it.
         ConfigError: the run knows no such product.
         CalibrationError: a score is not finite.
+        RunError: another command is at work on the run.
     """
-    dataset, detector = open_dataset(good), Detector(run)
+    with run.alone("calibrate"):
+        return _calibrate(run, good, false_reject, kind, product, report)
+
+
+def _calibrate(
+    run: Run,
+    good: str | Sequence[str],
+    false_reject: float | None,
+    kind: Literal["conformal", "tail"] | None,
+    product: str,
+    report: Report,
+) -> Calibration:
+    dataset, detector = open_dataset(good), Guard(run, ("train", "monitor"))
     old = detector.calibration_of(product)
     samples = list(train_good(dataset))
     if detector.recipe.depth is not None:
         require_depth(dataset, samples)
     hashes = {sample.name: dataset.fingerprint(sample) for sample in samples}
-    trained = {item.sha256 for part in ("train", "monitor") for item in getattr(run.card.data, part)}
-    seen = [name for name, told in hashes.items() if told in trained]
+    seen = [name for name, told in hashes.items() if told in detector.files]
     if seen:
         where = good if isinstance(good, str) else ", ".join(good)
         raise DataError(
@@ -58,7 +70,7 @@ def calibrate(
         )
     pairs = []
     sources = [source_of(dataset, sample, detector.recipe) for sample in samples]
-    for number, prediction in enumerate(detector.stream(sources)):
+    for number, prediction in enumerate(detector.stream(sources, list(hashes))):
         pairs.append((prediction.score, float(prediction.map.max())))
         report(Progress("calibrate", number + 1, len(samples)))
     promise = (old.wanted if false_reject is None else false_reject, kind or old.kind)
@@ -71,7 +83,9 @@ def calibrate(
         run.card.products |= calibrate_products(pairs, known, *promise)
     kept = [item for item in run.card.data.calibration if product and not item.name.startswith(f"{product}/")]
     start = f"{product}/" if product else ""
-    run.card.data.calibration = kept + [FileRecord(name=start + name, sha256=told) for name, told in hashes.items()]
+    run.card.data.calibration = kept + [
+        FileRecord(name=start + name, sha256=told, picture=detector.pictures[name]) for name, told in hashes.items()
+    ]
     run.card.metrics.clear()  # figures at the old threshold are no longer true
     run.forget_evaluation("drawn.json")  # first: cut short here, there is none rather than one of another threshold
     run.save_card()

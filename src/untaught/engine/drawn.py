@@ -71,14 +71,21 @@ def detect_drawn(
 
     Raises:
         DataError: none of the held-out images is there any more, no defect could be drawn, or the run looks at depth.
+        RunError: another command is at work on the run.
     """
+    with run.alone("anomalies detect"):
+        return _detect(run, good, settings or AnomalySettings(), sizes, draws, report)
+
+
+def _detect(
+    run: Run, good: str | None, settings: AnomalySettings, sizes: Sequence[float], draws: int, report: Report
+) -> list[Drawing]:
     if run.card.recipe.depth is not None:
         came = f"{run.folder} looks at depth, of which nothing is drawn"
         raise DataError(came, "a run on colour alone", "look at real defects with `untaught evaluate`")
     spec = run.card.data.spec if good is None else good
     detector = Detector(run)
     samples, products, images = held_out(detector, spec, draws)
-    settings = settings or AnomalySettings()
     jobs = list(draw(images, settings, sizes, draws, run.card.seed))
     area = run.card.recipe.area
     if area is not None:  # what lies outside is not looked at

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from untaught.data.base import Dataset, require_depth, source_of, to_evaluate
 from untaught.data.folder import open_dataset
 from untaught.engine.gallery import Item, choose, write_gallery
+from untaught.engine.guard import Guard
 from untaught.engine.predict import Detector
 from untaught.errors import DataError, MaskError, MetricError, RunError
 from untaught.files import write_text
@@ -31,6 +32,7 @@ from untaught.progress import Progress, Report, silent
 from untaught.records import GOOD, Prediction, Result, Sample, region_row
 from untaught.run import Run
 
+USED = ("train", "monitor", "calibration")  # lists of the card in which no test image may be
 KEYS = [
     "image_auroc",
     "image_ap",
@@ -65,7 +67,13 @@ def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report:
         DataError: there is no test split, one of its images was trained on, or has no depth where the run wants it.
         ImageError: a test image does not decode.
         MetricError: a score is not finite.
+        RunError: another command is at work on the run.
     """
+    with run.alone("evaluate"):
+        return _evaluate(run, data, limit, report)
+
+
+def _evaluate(run: Run, data: str | Sequence[str], limit: float, report: Report) -> Result:
     if not 0 < limit <= 1:
         raise MetricError(f"the limit of AUPRO is {limit:g}", "a false-positive rate above 0 and at most 1", "give 0.3")
     dataset = open_dataset(data)
@@ -76,11 +84,11 @@ def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report:
             "test images, good and defective",
             "give a folder with test/good and test/<defect>, or good/ and bad/",
         )
-    refuse_leaks(run, dataset, samples)
+    detector = Guard(run, USED)
+    refuse_leaks(detector, dataset, samples)
     recipe = run.card.recipe
     if recipe.depth is not None:
         require_depth(dataset, samples)
-    detector = Detector(run)
     side = (recipe.height, recipe.width)
     with spilled((len(samples), *side)) as maps:
         rows = list(_score(detector, dataset, samples, maps, report))
@@ -116,15 +124,12 @@ def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report:
     return result
 
 
-def refuse_leaks(run: Run, dataset: Dataset, samples: Sequence[Sample]) -> None:
+def refuse_leaks(detector: Guard, dataset: Dataset, samples: Sequence[Sample]) -> None:
     """Raise where a test image was trained on, held out or calibrated with, by the bytes of its file.
 
-    The same picture saved again is found by the doctor, which sees both: at training, or by `untaught doctor`.
+    The same picture in another file is found when it is decoded.
     """
-    known = {
-        item.sha256: item.name for part in ("train", "monitor", "calibration") for item in getattr(run.card.data, part)
-    }
-    leaks = [sample.name for sample in samples if dataset.fingerprint(sample) in known]
+    leaks = [sample.name for sample in samples if dataset.fingerprint(sample) in detector.files]
     if leaks:
         raise DataError(
             f"{len(leaks)} test image(s) were used in training or calibration, {', '.join(leaks[:5])} among them",

@@ -8,9 +8,6 @@ it is told before the first epoch, kept in the card and shown in the report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 from untaught.data.base import Dataset
 from untaught.data.diagnosis import Diagnosis
 from untaught.data.doctor import diagnose
@@ -21,13 +18,12 @@ from untaught.progress import Progress, Report
 from untaught.records import Sample
 
 
-def examined(dataset: Dataset, intake: Intake, hashes: Mapping[str, str], report: Report) -> Diagnosis:
-    """What the doctor finds, except how parts move.
+def examined(dataset: Dataset, intake: Intake, report: Report) -> Diagnosis:
+    """What the doctor finds, except how parts move; what was seen of every good image is in `intake.seen` afterwards.
 
     Args:
         dataset: what is trained on, with its test split.
         intake: which has read the good images.
-        hashes: the fingerprints that are known, by name.
         report: told of the progress.
     """
 
@@ -35,13 +31,12 @@ def examined(dataset: Dataset, intake: Intake, hashes: Mapping[str, str], report
         found = intake.seen.get(sample.name)
         if found is None and sample.name in intake.broken:
             found = Look(sample, reason=intake.broken[sample.name].came)
-        found = found or glance(dataset, sample, intake.recipe)
-        if found.reason:
-            return found
-        return replace(found, digest=hashes.get(sample.name) or dataset.fingerprint(sample))
+        return found or glance(dataset, sample, intake.recipe)
 
     looks = []
     for found in in_order(look, dataset.samples):
         looks.append(found)
+        if not (found.reason or found.sample.defective):
+            intake.seen[found.sample.name] = found  # of a resumed training, images whose features were kept
         report(Progress("examine", len(looks), len(dataset.samples)))
     return diagnose(dataset, looks, intake.recipe)

@@ -27,11 +27,13 @@ PACKAGES = ("untaught", "torch", "timm", "accelerate", "numpy", "pillow")
 def make_card(training: Training, calibration: Calibration, products: dict[str, Calibration]) -> Card:
     """The card of a training whose weights are saved; `products` holds the calibration of each of several products."""
     settings, method, dataset, at = training.settings, training.method, training.dataset, training.at
-    broken = training.intake.broken
+    broken, seen = training.intake.broken, training.intake.seen
     spec = settings.data if isinstance(settings.data, str) else ", ".join(settings.data)
     parts = {
         part: [
-            FileRecord(name=item.name, sha256=training.hashes[item.name]) for item in samples if item.name not in broken
+            FileRecord(name=item.name, sha256=training.hashes[item.name], picture=seen[item.name].digest)
+            for item in samples
+            if item.name not in broken
         ]
         for part, samples in training.split.items()
     }

@@ -6,14 +6,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast
+from accelerate.utils import broadcast, broadcast_object_list
 from torch import Tensor
 
 from untaught.config import Settings, load_toml, to_toml, validate
@@ -39,6 +39,7 @@ from untaught.engine.tensors import to_arrays
 from untaught.errors import DataError, RunError
 from untaught.files import make_folder, write_text
 from untaught.inspector import score_image
+from untaught.lock import alone
 from untaught.method import Method, Stage
 from untaught.nn.precision import bf16_pays
 from untaught.progress import Progress, Report, silent
@@ -78,10 +79,13 @@ def train(
     Raises:
         UntaughtError: the data, the settings or the folder do not allow it; nothing is left half-written.
     """
-    settings = taken_up(settings, Path(out)) if resume else settings
-    if not finished(settings, Path(out), resume):
-        Training(settings, Path(out), resume, report, diagnosed).execute()
-    return Run(out)
+    training = Training(settings, Path(out), resume, report, diagnosed)
+    out = training.out
+    with alone(out, "train") if training.main else nullcontext():
+        training.settings = taken_up(settings, out) if resume else settings
+        if not finished(training.settings, out, resume):
+            training.execute()
+        return Run(out)
 
 
 def finished(settings: Settings, out: Path, resume: bool) -> bool:
@@ -91,8 +95,6 @@ def finished(settings: Settings, out: Path, resume: bool) -> bool:
         RunError: the folder belongs to something else.
     """
     state, card, begun = out / "checkpoint" / FILE, out / "card.json", out / "settings.toml"
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} cannot be written (it is a file)", "a new folder", "choose another --out")
     if not resume:
         if card.exists() or state.exists():
             what = "an unfinished training" if state.exists() else "a run"
@@ -142,6 +144,8 @@ class Training:
     def __post_init__(self) -> None:
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.main = bool(self.accelerator.is_main_process)
+        if self.accelerator.num_processes > 1:  # each has looked for a free name, and the first one's is taken by now
+            self.out = Path(broadcast_object_list([str(self.out)])[0])
         self.report = self.report if self.main else silent
         self.at, self.slots = Position(), cast("Slots | None", None)
 
@@ -242,7 +246,7 @@ class Training:
         self.shares.state = self.at.state
         train, monitor = self.shares.of(stage, self.split)
         if self.main and self.diagnosis is None:
-            self.diagnosis = examined(self.dataset, self.intake, self.hashes, self.report)
+            self.diagnosis = examined(self.dataset, self.intake, self.report)
             self.diagnosed(self.diagnosis)
         if self.main and not self.checkpoint.exists():
             write_text(self.out / "settings.toml", to_toml(self.settings))

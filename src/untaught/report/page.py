@@ -7,6 +7,7 @@ keeps everything else out, so that the page opens without a network and a hostil
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ def report(*runs: Run | str | Path, out: str | Path | None = None) -> Path:
 
     Raises:
         ConfigError: there is no run.
-        RunError: a run is damaged, or the file cannot be written.
+        RunError: a run is damaged, another command is at work on it, or the file cannot be written.
     """
     opened = [run if isinstance(run, Run) else Run(run) for run in runs]
     usual = opened[0].folder / "report.html" if len(opened) == 1 else Path("comparison.html")
@@ -45,8 +46,15 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
 
     Raises:
         ConfigError: there is no run.
-        RunError: a run is damaged, or the file cannot be written.
+        RunError: a run is damaged, another command is at work on it, or the file cannot be written.
     """
+    with contextlib.ExitStack() as stack:
+        for run in sorted(runs, key=lambda run: str(run.folder)):  # so that two of us cannot wait for each other
+            stack.enter_context(run.alone("report", reads=True))
+        return _write(runs, out)
+
+
+def _write(runs: Sequence[Run], out: Path) -> Path:
     # File names may hold bytes that are no text; they are shown as question marks.
     write_text(out, render_page(runs).encode("utf-8", "replace").decode("utf-8"))
     return out

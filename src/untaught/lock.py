@@ -1,0 +1,144 @@
+"""One command at a time changes a folder.
+
+The system holds the lock, for as long as the process lives: a killed one leaves nothing that would have to be cleared
+away. Whoever comes second waits a little, as the other may be about to end, and is then told who is at work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from untaught.errors import RunError
+from untaught.files import make_folder, not_written
+
+NAME = ".lock"
+PATIENCE = 3.0  # seconds
+_FAR = 1 << 30  # where Windows locks a byte: what is locked cannot be read there
+
+_mine = threading.local()
+
+
+@contextlib.contextmanager
+def alone(folder: Path, task: str, *, reads: bool = False) -> Iterator[None]:
+    """Keep all other processes and threads from changing `folder` meanwhile; it may be entered again by the same.
+
+    The folder is made where it is not there, and is gone afterwards where nothing was put into it.
+
+    Args:
+        folder: what is to be changed.
+        task: what is done to it, in a word, for whoever comes second.
+        reads: nothing is to be changed in it, so it need not be writable.
+
+    Raises:
+        RunError: somebody else is at work on it, or it cannot be written.
+    """
+    key = os.path.realpath(folder)
+    mine: set[str] = _mine.__dict__.setdefault("folders", set())
+    if key in mine:
+        yield
+        return
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_empty, new)
+        if (file := _take(folder, task, reads)) is not None:
+            stack.callback(_give_back, folder / NAME, file)
+        mine.add(key)
+        stack.callback(mine.discard, key)
+        yield
+
+
+def _take(folder: Path, task: str, reads: bool) -> BinaryIO | None:
+    """The locked file; None where the folder is only read and cannot be written."""
+    path, until = folder / NAME, time.monotonic() + PATIENCE
+    while True:
+        if not reads:
+            make_folder(folder)
+        try:
+            file = path.open("a+b")
+        except FileNotFoundError:
+            if reads:
+                return None
+            continue  # another process has just removed the folder it had made
+        except OSError as error:
+            if reads:
+                return None
+            raise not_written(path, error) from None
+        try:
+            if not _lock(file):
+                if time.monotonic() > until:
+                    raise _busy(folder, file)
+            elif _is_at(path, file):
+                file.truncate(0)
+                file.write(f"{task}, process {os.getpid()}".encode())
+                file.flush()
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+        time.sleep(0.05)
+
+
+def _busy(folder: Path, file: BinaryIO) -> RunError:
+    file.seek(0)
+    who = file.read(100).decode("utf-8", "replace")
+    return RunError(
+        f"another command is at work on {folder}" + (f" ({who})" if who else ""),
+        "one command at a time",
+        "wait until it is done, then repeat this one",
+    )
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Whether the locked file is the one that others will find: its last owner may have removed it meanwhile."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _give_back(path: Path, file: BinaryIO) -> None:
+    if sys.platform != "win32":  # there an open file cannot be removed, here it must not be anybody else's
+        path.unlink(missing_ok=True)
+    file.close()
+    if sys.platform == "win32":
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: BinaryIO) -> bool:
+        file.seek(_FAR)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _lock(file: BinaryIO) -> bool:
+        """Lock an open file; False where another has it. File systems without locks are taken as they are."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True

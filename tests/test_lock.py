@@ -1,0 +1,70 @@
+import multiprocessing
+import threading
+
+import pytest
+
+from untaught.errors import RunError
+from untaught.lock import alone
+
+
+def add(path, times):
+    for _ in range(times):
+        with alone(path.parent, "add"):
+            path.write_text(str(int(path.read_text()) + 1))
+
+
+def test_of_many_processes_one_at_a_time_is_let_in(tmp_path):
+    count = tmp_path / "count"
+    count.write_text("0")
+    processes = [multiprocessing.get_context("fork").Process(target=add, args=(count, 8)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert count.read_text() == "24"
+    assert [path.name for path in tmp_path.iterdir()] == ["count"]
+
+
+def test_the_same_thread_enters_again_and_another_is_told_who_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("untaught.lock.PATIENCE", 0.1)
+    told = []
+
+    def enter():
+        with pytest.raises(RunError) as caught, alone(tmp_path, "report"):
+            pass
+        told.append(str(caught.value))
+
+    with alone(tmp_path, "evaluate"):
+        with alone(tmp_path / ".." / tmp_path.name, "report"):
+            pass
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+    assert "at work on" in told[0]
+    assert "(evaluate, process " in told[0]
+    with alone(tmp_path, "report"):
+        pass
+
+
+def test_a_folder_that_was_made_for_it_is_gone_where_it_stays_empty(tmp_path):
+    with pytest.raises(KeyError), alone(tmp_path / "runs" / "new", "train"):
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+    with alone(tmp_path / "runs" / "new", "train"):
+        (tmp_path / "runs" / "new" / "card.json").touch()
+    assert [path.name for path in (tmp_path / "runs" / "new").iterdir()] == ["card.json"]
+
+
+def test_what_is_only_read_need_not_be_writable_or_there(tmp_path, monkeypatch):
+    with alone(tmp_path / "nowhere", "report", reads=True):
+        pass
+
+    def refused(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refused)
+    with alone(tmp_path, "report", reads=True):
+        pass
+    with pytest.raises(RunError, match="cannot be written"), alone(tmp_path, "evaluate"):
+        pass
