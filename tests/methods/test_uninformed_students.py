@@ -45,7 +45,7 @@ def test_paper_has_the_papers_constants():
     assert [stage.name for stage in stages] == [f"student-{p}-{i}" for p in (17, 33, 65) for i in range(3)]
     counts = [sum(item.numel() for item in stage.parameters) for stage in stages]
     assert counts == [2_996_480] * 3 + [1_616_000] * 3 + [1_386_624] * 3
-    assert (config.map.sigma, config.map.top) == (0, 0)
+    assert (config.map.sigma, config.map.top, config.map.foreign) == (0, 0, 0)
 
 
 def test_paper_pretrains_as_the_paper_does():
@@ -226,4 +226,16 @@ def test_the_score_of_lite_is_the_mean_of_the_highest_share():
         parts = method.scale(33)(method.parts(33, image))
         highest = (parts[:, 0] + method.config.map.uncertainty * parts[:, 1]).flatten(1).topk(5).values
         assert torch.allclose(method(image)[1], highest.mean(1))
-    assert method.reduction == "mean of the highest 2 % of the anomaly map"
+    assert method.reduction == "mean of the highest 2 % of the anomaly map; plus what its lower quartile is above 1"
+
+
+def test_what_is_unusual_everywhere_raises_the_score_and_the_map_of_good_images_does_not():
+    image = torch.rand(4, 3, 64, 64)
+    method = settled(make(**TINY | {"map": {"sigma": 0, "top": 0.02}}), image, image)
+    plain = make(**TINY | {"map": {"sigma": 0, "top": 0.02, "foreign": 0}})
+    good = torch.randn(2, 2, 16, 16).clamp_max(3)
+    everywhere = torch.full((1, 2, 16, 16), 2.4)  # 2.4 + 2.4 / 4 = 3: no higher than the highest of a good image
+    for parts, more in ((good, 0.0), (everywhere, 2.0)):
+        score, without = (one.combine([parts], torch.empty(len(parts), 3, 64, 64), 0.25)[1] for one in (method, plain))
+        assert torch.allclose(score, without + more)
+    assert plain.reduction == "mean of the highest 2 % of the anomaly map"

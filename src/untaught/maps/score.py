@@ -39,5 +39,10 @@ def prominence(map: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]
 
 def lower_quartile(map: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:  # noqa: A002
     """Root of the value below which a quarter of all values lie."""
-    values = map.clamp_min(0).flatten(1)
-    return values.topk(max(1, values.shape[1] // 4), dim=1, largest=False).values.amax(dim=1).sqrt()
+    return quartile(map.clamp_min(0)).sqrt()
+
+
+def quartile(map: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:  # noqa: A002
+    """The value below which a quarter of all values lie: how anomalous the image is where nothing stands out."""
+    values = map.flatten(1)
+    return values.topk(max(1, values.shape[1] // 4), dim=1, largest=False).values.amax(dim=1)
