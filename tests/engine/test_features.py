@@ -53,6 +53,14 @@ def test_an_interrupted_pass_goes_on_where_it_stopped(tmp_path):
     assert torch.equal(cache.gather(range(ROWS))["vector"], compute(range(ROWS))["vector"].bfloat16())
 
 
+def test_what_was_removed_from_the_cache_is_not_taken_for_done(tmp_path):
+    fill(FeatureCache(ROWS, budget=0, folder=tmp_path / "cache"))
+    (tmp_path / "cache" / "map.bin").unlink()  # killed in the middle of removing it
+    cache = FeatureCache(ROWS, budget=0, folder=tmp_path / "cache")
+    fill(cache)
+    assert torch.equal(cache.gather([7])["map"].float(), compute([7])["map"].bfloat16().float())
+
+
 def test_a_chunk_with_broken_images_is_not_taken_for_done(tmp_path):
     fill(FeatureCache(ROWS, budget=0, folder=tmp_path / "cache"), whole=lambda: False)
     asked = []

@@ -1,8 +1,12 @@
-import json
+import fnmatch
+import itertools
 import multiprocessing
+import os
 import random
 import signal
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -104,39 +108,65 @@ def test_resuming_a_finished_run_changes_nothing(run_folder, product):
     assert (run_folder / "card.json").read_bytes() == before
 
 
-def test_a_training_killed_at_random_points_ends_with_the_same_weights(product, tmp_path):
+def moments(rng):
+    """One of every phase of a training: what it tells of, or does to files, and which of these is the last."""
+    return [
+        ("read held-out images", 1),
+        ("teacher features (train)", rng.randint(1, 3)),
+        ("teacher features (monitor)", 1),
+        ("examine", rng.randint(1, 58)),
+        ("os.rename settings.toml", 1),
+        ("train distil", rng.randint(1, 12)),
+        ("os.rename state.safetensors", rng.randint(1, 3)),
+        ("train distil", rng.randint(1, 12)),
+        ("os.rename log.jsonl", rng.randint(1, 3)),
+        ("os.remove *.bin", rng.randint(1, 10)),  # the features are no longer needed
+        ("calibrate", rng.randint(1, 3)),
+        ("os.rename weights.safetensors", 1),
+        ("os.rename card.json", 1),
+        ("shutil.rmtree checkpoint", 1),
+    ]
+
+
+def train_until(moment, number, wanted, folder):
+    """Train, or go on, up to a moment; there the process kills itself, so that nothing more of it is done."""
+    left = itertools.count(number - 1, -1)
+
+    def met(happens):
+        if fnmatch.fnmatchcase(happens, moment.replace("[", "[[]")) and next(left) == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def hook(event, arguments):
+        if event in ("os.rename", "os.remove", "shutil.rmtree"):
+            met(f"{event} {Path(os.fsdecode(arguments[event == 'os.rename'])).name}")
+
+    sys.addaudithook(hook)
+    train(wanted, folder, resume=True, report=lambda progress: met(progress.task))
+
+
+def test_a_training_killed_in_every_phase_ends_with_the_same_weights_and_card(product, tmp_path):
     small = {"student": {"widths": (8, 8, 8, 16), "embedding": 8}}
-    wanted = settings(product, epochs=12, checkpoint_seconds=0.0, model=small)
+    cache = {"memory": 0.0, "folder": tmp_path / "cache"}  # on disk, where a killed process leaves it
+    wanted = settings(product, epochs=12, checkpoint_seconds=0.0, model=small, cache=cache)
     train(wanted, tmp_path / "whole")
-    target, rng = tmp_path / "killed", random.Random(time.time_ns())
+    target, seed = tmp_path / "killed", time.time_ns()
     server = multiprocessing.get_context("forkserver")  # torch is imported once, every training is a process of its own
     server.set_forkserver_preload([train.__module__])
-    for turn in range(4):
-        process = server.Process(target=train, args=(wanted, target), kwargs={"resume": turn > 0})
+    for moment in moments(random.Random(seed)):
+        process = server.Process(target=train_until, args=(*moment, wanted, target))
         process.start()
-        wait_for_epoch(process, target, rng.randint(0, 9))
-        time.sleep(rng.random() / 10)
-        process.kill()
         process.join()
-        assert process.exitcode == -signal.SIGKILL
-        assert not list(target.glob("card.json"))
+        assert process.exitcode == -signal.SIGKILL, f"seed {seed}: {moment} never came"
+        assert (target / "card.json").exists() == (moment[0] == "shutil.rmtree checkpoint")
     train(wanted, target, resume=True)
-    assert same(weights(target), weights(tmp_path / "whole"))
-    card, whole = Run(target).card, Run(tmp_path / "whole").card
-    assert card.calibration == whole.calibration
-    assert [row["loss"] for row in Run(target).log()] == [row["loss"] for row in Run(tmp_path / "whole").log()]
-
-
-def wait_for_epoch(process, folder, epoch):
-    """Until the log tells of `epoch`, or the settings are there where it is 0."""
-    deadline = time.monotonic() + 120
-    log = folder / "log.jsonl"
-    while process.is_alive() and time.monotonic() < deadline:
-        if epoch == 0 and (folder / "settings.toml").exists():
-            return
-        if log.exists() and any(json.loads(line)["epoch"] >= epoch for line in log.read_text().splitlines()):
-            return
-        time.sleep(0.01)
+    assert same(weights(target), weights(tmp_path / "whole")), f"seed {seed}"
+    of_time = {"created": True, "training": {"seconds"}}
+    card, whole = (Run(folder).card.model_dump(exclude=of_time) for folder in (target, tmp_path / "whole"))
+    assert card == whole, f"seed {seed}"
+    log, known = ([row | {"seconds": 0} for row in Run(folder).log()] for folder in (target, tmp_path / "whole"))
+    assert log == known, f"seed {seed}"
+    assert {path.name for path in target.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def copy(source, target):

@@ -150,11 +150,11 @@ class FeatureCache:
                 temporary.write_text(json.dumps(wanted))
                 temporary.replace(description)
             self.layouts = dict(layouts)
+            done = self._map(self.folder / "done.bin", -(-self.rows // CHUNK))
+            self._done = np.frombuffer(done, dtype=np.uint8)
             for name, layout in layouts.items():
                 view = self._map(self.folder / f"{name}.bin", self.rows * layout.bytes)
                 self._stores[name] = torch.frombuffer(view, dtype=layout.dtype).view(self.rows, *layout.shape)
-            done = self._map(self.folder / "done.bin", -(-self.rows // CHUNK))
-            self._done = np.frombuffer(done, dtype=np.uint8)
         except OSError as error:
             self.close()
             need = self._bytes(layouts) / 2**30
@@ -167,6 +167,8 @@ class FeatureCache:
     def _map(self, path: Path, size: int) -> mmap.mmap:
         with path.open("r+b" if path.exists() else "w+b") as file:
             if os.fstat(file.fileno()).st_size != size:
+                if self._done is not None:  # killed while it made or removed the files: what is made anew is empty
+                    self._done[:] = 0
                 if shutil.disk_usage(path.parent).free < size:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 if hasattr(
