@@ -6,6 +6,7 @@ Read are the calls `raise SomethingError(came, expected, fix)`; what is put in a
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +35,18 @@ class Message:
 
     def matches(self, text: str) -> bool:
         """Whether `came` with something put in at each gap is this text."""
-        rest = text
-        pieces = [piece.strip() for piece in self.came.split(GAP) if piece.strip()]
-        for piece in pieces:
-            _, found, rest = rest.partition(piece)
-            if not found:
-                return False
-        return bool(pieces)
+        return bool(self.came.replace(GAP, "").strip()) and filled(self.came, text)
+
+
+def filled(template: str, text: str) -> bool:
+    """Whether a template with something put in at each gap is this text."""
+    return re.fullmatch(".+".join(map(re.escape, template.split(GAP))), text, re.DOTALL) is not None
+
+
+def texts() -> set[str]:
+    """Everything in the source that a user might read, with its gaps: not only what is raised."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in SOURCE.rglob("*.py")]
+    return {_text(node, {}) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.expr)} - {GAP}
 
 
 def messages() -> list[Message]:

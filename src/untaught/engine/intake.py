@@ -122,7 +122,7 @@ class Intake:
 
     def failure(self) -> DataError:
         """What to tell the user of the broken images."""
-        lines = "; ".join(f"{name}: {error.came}" for name, error in sorted(self.broken.items()))
+        lines = "; ".join(error.came for _, error in sorted(self.broken.items()))
         return DataError(
             f"{len(self.broken)} image(s) do not decode: {lines}",
             "images that decode completely",
