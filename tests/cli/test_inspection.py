@@ -8,7 +8,7 @@ import typer
 from PIL import Image
 
 from untaught.calibration import Calibration
-from untaught.cli.inspection import inspect_images, with_depth, write_overlay
+from untaught.cli.inspection import as_line, inspect_images, with_depth, write_overlay
 from untaught.errors import DataError, RunError
 from untaught.image import DepthRecipe, Recipe, WithDepth
 from untaught.inspector import Inspector
@@ -102,3 +102,10 @@ def test_an_image_beyond_the_limit_names_an_option_that_helps(folder, inspected,
     assert "inspect: --max-pixels N" in capsys.readouterr().out
     inspect_images(folder, [str(folder / "1.png")], max_pixels=600)
     assert "reject" in capsys.readouterr().out
+
+
+def test_the_line_of_an_accepted_part_with_a_region_says_how_that_can_be():
+    row = {"name": "1.png", "score": 0.5, "p_value": 0.1, "verdict": "accept", "regions": [{}], "seconds": 0.1}
+    assert as_line(row).endswith("1.png  (good by its score; a region above the pixel threshold)")
+    assert as_line(row | {"regions": []}).endswith("1.png")
+    assert as_line(row | {"verdict": "reject"}).endswith("1.png")

@@ -3,7 +3,7 @@ import pytest
 
 from untaught.errors import RunError
 from untaught.image import Area, Recipe, Tiling
-from untaught.report.facts import _input, differing, read_settings, run_facts, training_facts
+from untaught.report.facts import _input, all_settings, differing, read_settings, run_facts, training_facts
 
 
 def test_settings_are_dotted(make_run):
@@ -60,3 +60,26 @@ def test_what_is_looked_at_is_told():
     assert told["Tiles"] == "6 of 64 × 64 px, 16 px shared at least"
     assert told["Looked at"].startswith("50.0")
     assert list(dict(_input(Recipe(height=64)))) == ["Picture"]
+
+
+def test_what_is_not_as_usual_stands_first_and_what_has_no_say_nowhere(make_run):
+    run = make_run(evaluated=False)
+    text = (
+        'method = "reverse_distillation"\nepochs = 3\noverlap = 32\nwhite = 65535\nrelief = 0.007\n\n[model]\na = 1\n'
+    )
+    (run.folder / "settings.toml").write_text(text)
+    (method, *_) = run_facts(run)
+    assert dict(method.items) == {"Name": "reverse_distillation", "Preset": "lite", "Seed": "0", "epochs": "3"}
+    told = dict(all_settings(run))
+    assert set(told) == {"image score", "method", "epochs", "white", "model.a"}
+    assert told["image score"] == run.card.reduction
+
+
+def test_only_what_was_left_out_is_called_so(make_run):
+    run = make_run(evaluated=False)
+    data = {facts.title: dict(facts.items) for facts in run_facts(run)}["Data"]
+    assert not [name for name in data if "left out" in name]
+    run.card.data.quarantined, run.card.data.copies = ["a.png"], ["b.png", "c.png"]
+    data = {facts.title: dict(facts.items) for facts in run_facts(run)}["Data"]
+    assert data["Did not decode, left out"] == "a.png"
+    assert data["Exact copies, left out"] == "b.png, c.png"

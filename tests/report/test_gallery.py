@@ -43,3 +43,13 @@ def test_one_scale_for_all(make_run):
 def test_scale_of_maps_above_the_threshold_still_rises():
     scale = display_scale({"map_0": np.full((4, 4), 9.0, np.float16)}, 2.0)
     assert scale.low < scale.threshold < scale.high
+
+
+def test_an_accepted_part_with_a_region_says_how_that_can_be(make_run):
+    run = make_run(evaluation={"strength": 3.0})
+    rows = [row.model_copy(update={"reject": False}) for row in read_evaluation(run).rows if row.defective]
+    (misses, *_) = gallery_groups(rows, read_gallery(run.folder), display_scale({}, 1.0))
+    marked = [card for card in misses.cards if card.regions]
+    assert len(marked) > 1
+    assert all(card.at_odds.startswith("good by its score;") for card in marked)
+    assert misses.note.endswith(f" {len(marked)} of {len(rows)} show a region all the same.")

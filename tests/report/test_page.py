@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from untaught.errors import ConfigError, RunError
+from untaught.records import Finding
 from untaught.report.page import render_page, write_report
 
 CHROMIUM = next(
@@ -84,6 +85,26 @@ def test_every_picture_has_words_for_who_cannot_see_it(make_run):
     assert len(page.of("img")) == 24 + 24 + 12
     assert all(image["alt"] for image in page.of("img"))
     assert all(plot["aria-label"] for plot in page.with_class("plot"))
+
+
+def test_the_two_thresholds_are_told_apart_and_explained(make_run):
+    run = make_run()
+    words = words_of(render_page([run]))
+    assert "Part rejected above" in words
+    assert "Region outlined above" in words
+    assert "A small defect can lift a few places above the second without lifting the whole part's score" in words
+    assert words.count("its heat map, the defect as labelled") == 1
+    assert "the mark is the pixel threshold" in words
+    assert words.index("All settings") < words.index(run.card.reduction)
+
+
+def test_what_the_doctor_found_is_named(make_run):
+    run = make_run(evaluated=False)
+    names = tuple(f"test/bad/{number}.png" for number in range(7))
+    what = "images that cannot be used: 7 of 28"
+    run.card.data.findings = [Finding(severity="error", code="broken-image", what=what, names=names)]
+    words = words_of(render_page([run]))
+    assert f"In the data: {what} ({', '.join(names[:5])} and 2 more)." in words
 
 
 def test_worst_come_first(make_run):

@@ -87,3 +87,17 @@ def test_chance_of_rejects_at_the_ends():
     assert words.chance_of_rejects(0, 50, threshold()) == 1.0
     assert 0 < words.chance_of_rejects(50, 50, threshold()) < 1e-12
     assert words.chance_of_rejects(1, 0, threshold()) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("reject", "regions", "told"),
+    [
+        (False, 0, ""),
+        (False, 1, "good by its score; a region above the pixel threshold"),
+        (False, 3, "good by its score; 3 regions above the pixel threshold"),
+        (True, 0, "rejected by its score; no region above the pixel threshold"),
+        (True, 2, ""),
+    ],
+)
+def test_a_verdict_beside_regions_that_seem_to_contradict_it_is_explained(reject, regions, told):
+    assert words.at_odds(reject, regions) == told

@@ -189,8 +189,13 @@ def as_line(row: dict[str, Any]) -> str:
     """One image's answer as a line for people."""
     if "error" in row:
         return f"error   {row['name']}: {row['error']}"
+    from untaught.report.words import at_odds
+
     figures = f"score {row['score']:9.4f}  p {row['p_value']:.4f}  {len(row['regions'])} region(s)"
-    return f"{row['verdict']:7} {figures}  {row['seconds'] * 1000:5.0f} ms  {row['name']}"
+    remarked = at_odds(row["verdict"] == "reject", len(row["regions"]))
+    return f"{row['verdict']:7} {figures}  {row['seconds'] * 1000:5.0f} ms  {row['name']}" + (
+        f"  ({remarked})" if remarked else ""
+    )
 
 
 def write_overlay(recipe: Recipe, threshold: float, source: Path | WithDepth, answer: Prediction, target: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from untaught.config import Settings
 from untaught.errors import RunError
 from untaught.image import Recipe
 from untaught.report.words import NONE, duration, percent, plural
@@ -31,7 +32,7 @@ def run_facts(run: Run) -> list[Facts]:
     """
     card = run.card
     return [
-        Facts("Settings", read_settings(run.folder)),
+        Facts("Method", _method(run)),
         Facts("Data", _data(card)),
         Facts("Input", _input(card.recipe)),
         Facts("Backbone", _weights(card.backbone)),
@@ -39,6 +40,27 @@ def run_facts(run: Run) -> list[Facts]:
         Facts("Software", sorted(card.versions.items())),
         Facts("Machine", list(card.machine.items())),
     ]
+
+
+def _method(run: Run) -> list[tuple[str, str]]:
+    """What matters first, and the house's settings that are not its defaults."""
+    card, usual = run.card, {name: field.default for name, field in Settings.model_fields.items()}
+    told = {"method", "data", "preset", "seed", "image_size", "backbone"}
+    other = [
+        (key, value)
+        for key, value in read_settings(run.folder)
+        if "." not in key and key not in told and value != str(usual.get(key))
+    ]
+    return [("Name", card.method), ("Preset", card.preset), ("Seed", str(card.seed)), *other]
+
+
+def all_settings(run: Run) -> list[tuple[str, str]]:
+    """How the score is drawn, and every setting that has a say in this run."""
+    recipe = run.card.recipe
+    idle = {"overlap"} if recipe.tiling is None else set()
+    idle |= {"depth_unit", "relief"} if recipe.depth is None else set()
+    settings = [(key, value) for key, value in read_settings(run.folder) if key not in idle]
+    return [("image score", run.card.reduction), *settings]
 
 
 def read_settings(folder: Path) -> list[tuple[str, str]]:
@@ -100,7 +122,8 @@ def _data(card: Card) -> list[tuple[str, str]]:
     lists = (("Trained on", data.train), ("Steering the stop", data.monitor), ("Calibrated on", data.calibration))
     facts = [("Source", data.spec), ("Layout", data.layout)]
     facts += [(name, f"{plural(len(files), 'image')}{_digest(files)}") for name, files in lists]
-    return [*facts, ("Quarantined", ", ".join(data.quarantined) or "none")]
+    left = (("Did not decode, left out", data.quarantined), ("Exact copies, left out", data.copies))
+    return facts + [(name, ", ".join(names)) for name, names in left if names]
 
 
 def _input(recipe: Recipe) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from untaught.render import Scale, overlay
 from untaught.report.evaluation import Row, read_gallery
 from untaught.report.figures import colour_bar, outlines
 from untaught.report.tables import worst_first
-from untaught.report.words import number
+from untaught.report.words import at_odds, number
 from untaught.run import Run
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -56,6 +56,7 @@ class Card:
     mask: str
     contours: Markup
     regions: int
+    at_odds: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Cards by outcome, the filters over them and the meaning of the colours; or why there are none."""
+    """Cards by outcome, the filters over them and the meaning of the colours; or why there are none.
 
+    `panels` says what the pictures of a card are, in their order.
+    """
+
+    panels: str
     groups: Sequence[Group]
     filters: Sequence[tuple[str, str]]
     kinds: Sequence[str]
@@ -91,7 +96,9 @@ def view_gallery(run: Run, rows: Sequence[Row]) -> Gallery:
     groups = gallery_groups(rows, arrays, scale, run.card.recipe.area)
     cards = [card for group in groups for card in group.cards]
     filters = [("", "All"), *((group.key, group.title) for group in groups if group.cards)]
+    depth = ", its depth (near is bright)" if any(card.depth for card in cards) else ""
     return Gallery(
+        panels=f"From left to right: the image with its regions outlined, its heat map{depth}, the defect as labelled.",
         groups=groups,
         filters=filters if cards else (),
         kinds=sorted({card.kind for card in cards}),
@@ -110,8 +117,14 @@ def gallery_groups(rows: Sequence[Row], arrays: Arrays, scale: Scale, area: Area
         members = sorted((row for row in rows if row.outcome == key), key=worst_first)
         cards = [_card(row, arrays, scale, area) for row in members if f"image_{row.gallery}" in arrays]
         if cards or none:
-            groups.append(Group(key, title, some if members else none, len(members), cards))
+            groups.append(Group(key, title, f"{some}{_marked(members)}" if members else none, len(members), cards))
     return groups
+
+
+def _marked(rows: Sequence[Row]) -> str:
+    """Of accepted parts, how many show a region all the same."""
+    marked = sum(bool(row.regions) and not row.reject for row in rows)
+    return f" {marked} of {len(rows)} show a region all the same." if marked else ""
 
 
 def display_scale(arrays: Arrays, pixel_threshold: float) -> Scale:
@@ -139,6 +152,7 @@ def _card(row: Row, arrays: Arrays, scale: Scale, area: Area | None) -> Card:
         "" if mask is None else _mask(mask),
         outlines([region.contour for region in row.regions], row.size, bounds),
         len(row.regions),
+        at_odds(row.reject, len(row.regions)),
     )
 
 

@@ -42,7 +42,7 @@ class Axis:
         return min(1.0, max(0.0, (value - low) / (high - low)))
 
     def ticks(self) -> list[float]:
-        """Round values between the ends, up to seven; integers only on an axis of whole numbers."""
+        """Round values between the ends, up to eight; integers only on an axis of whole numbers."""
         ticks = _log_ticks(self.low, self.high) if self.log else _linear_ticks(self.low, self.high)
         return [tick for tick in ticks if tick == round(tick)] if self.whole else ticks
 
@@ -63,7 +63,7 @@ def spanning(label: str, values: Iterable[float], *, log: bool = False, margin: 
 
 
 def _linear_ticks(low: float, high: float) -> list[float]:
-    raw = (high - low) / 5
+    raw = (high - low) / 7
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from untaught.calibration import promise
-from untaught.records import Result
+from untaught.records import Finding, Result
 from untaught.report import figures, tables, words
 from untaught.report.drawn import DrawnView, view_drawn
 from untaught.report.evaluation import Evaluation, read_evaluation
-from untaught.report.facts import Facts, run_facts, training_facts
+from untaught.report.facts import Facts, all_settings, run_facts, training_facts
 from untaught.report.gallery import Gallery, view_gallery
 from untaught.report.products import products_table
 from untaught.run import Run
 
 Legend = Sequence[tuple[str, str]]
+NAMED = 5  # images that a note names
 NOT_EVALUATED = "Trained and calibrated, not evaluated yet."
 HOW_TO_EVALUATE = (
     "To measure it on a test set: `untaught evaluate {0} --data DIR`. "
@@ -62,6 +63,7 @@ class RunView:
     training_legend: Legend
     training_facts: Sequence[tuple[str, str]]
     facts: Sequence[Facts]
+    settings: Sequence[tuple[str, str]]
     other: tables.Table | None
 
 
@@ -86,7 +88,7 @@ def view_run(run: Run, name: str, *, pictures: bool = True) -> RunView:
         todo="" if result else HOW_TO_EVALUATE.format(run.folder),
         warnings=[
             *words.warnings(threshold, result, len(card.data.quarantined)),
-            *(f"In the data: {item.what}." for item in card.data.findings if item.severity == "error"),
+            *(in_the_data(item) for item in card.data.findings if item.severity == "error"),
         ],
         histogram=histogram,
         histogram_legend=histogram_legend,
@@ -98,8 +100,16 @@ def view_run(run: Run, name: str, *, pictures: bool = True) -> RunView:
         training_legend=[("c0", "training"), ("c1", "held-out good images")] if has_held_out else [("c0", "training")],
         training_facts=training_facts(card),
         facts=run_facts(run),
+        settings=all_settings(run),
         other=tables.other_results(card, data),
     )
+
+
+def in_the_data(finding: Finding) -> str:
+    """What the doctor said, with the first names."""
+    few = ", ".join(finding.names[:NAMED])
+    more = f" and {len(finding.names) - NAMED} more" if len(finding.names) > NAMED else ""
+    return f"In the data: {finding.what}" + (f" ({few}{more})." if few else ".")
 
 
 def _meta(run: Run, data: str) -> list[str]:
@@ -125,13 +135,12 @@ def _calibration(run: Run, result: Result | None) -> list[tuple[str, str]]:
     image, pixel = calibration.image, calibration.pixel
     how = "split conformal, guaranteed" if image.guaranteed else "tail fit, an extrapolation"
     facts = [
-        ("Rejected above", words.number(image.value)),
-        ("Region drawn above", words.number(pixel.value)),
+        ("Part rejected above", f"{words.number(image.value)} (image score)"),
+        ("Region outlined above", f"{words.number(pixel.value)} (heat map)"),
         ("False rejects wanted", words.percent(image.wanted)),
         ("False rejects promised" if image.guaranteed else "False rejects expected", words.percent(image.rate)),
         ("How", how),
         ("Held-out good images", f"{image.n:,}"),
-        ("Image score", run.card.reduction),
     ]
     if result is not None:
         facts.insert(4, ("False rejects measured", words.percent(result.false_reject_rate)))

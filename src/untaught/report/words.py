@@ -75,6 +75,14 @@ def verdict(result: Result) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
+def at_odds(reject: bool, regions: int) -> str:
+    """What to say where a part's verdict and its regions seem to contradict each other; empty where they agree."""
+    if reject:
+        return "" if regions else "rejected by its score; no region above the pixel threshold"
+    several = "a region" if regions == 1 else f"{regions} regions"
+    return f"good by its score; {several} above the pixel threshold" if regions else ""
+
+
 def kept(threshold: Threshold) -> bool:
     """Whether the rate that was wanted is promised."""
     return threshold.guaranteed and threshold.rate <= threshold.wanted * (1 + 1e-9)
