@@ -56,6 +56,9 @@ class DataRecord(_Part):
     monitor: list[FileRecord] = Field(default_factory=list, description="good images that steer the stopping rule")
     calibration: list[FileRecord] = Field(default_factory=list, description="good images that only set the thresholds")
     copies: list[str] = Field(default_factory=list, description="exact copies of other images, left out")
+    calibration_copies: list[str] = Field(
+        default_factory=list, description="exact copies left out when the thresholds were set anew"
+    )
     quarantined: list[str] = Field(default_factory=list, description="images that did not decode and were left out")
     reasons: dict[str, str] = Field(default_factory=dict, description="why, of each that was left out")
     findings: list[Finding] = Field(default_factory=list, description="what the doctor said before the first epoch")

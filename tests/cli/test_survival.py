@@ -136,3 +136,21 @@ def test_a_really_full_disk(run, good, tmp_path):
         assert not [path for path in place.rglob("*") if path.suffix == ".tmp"]
     finally:
         subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_named_and_does_not_hang(run, product, run_folder, tmp_path):
+    data, calibrated = shutil.copytree(product, tmp_path / "data"), shutil.copytree(run_folder, tmp_path / "r")
+    os.mkfifo(data / "train" / "good" / "x.png")
+    os.mkfifo(data / "test" / "good" / "y.png")
+    (tmp_path / "new").mkdir()
+    os.mkfifo(tmp_path / "new" / "z.png")
+    for code, command in (
+        (2, ("train", "reverse_distillation", "--data", data, "--out", tmp_path / "new run", *TRAIN)),
+        (2, ("calibrate", calibrated, "--good", tmp_path / "new", "--quiet")),
+        (2, ("evaluate", calibrated, "--data", data, "--quiet")),
+        (1, ("doctor", data, "--quiet")),
+    ):
+        ended, out, err = run(*command)
+        assert ended == code, command
+        assert "is not a regular file" in out + err, command

@@ -4,7 +4,7 @@ import pytest
 from untaught.data.base import to_evaluate, train_good
 from untaught.data.folder import open_dataset
 from untaught.errors import DataError, ImageError, MaskError
-from untaught.image import Recipe
+from untaught.image import Limits, Recipe
 
 
 @pytest.fixture
@@ -89,3 +89,9 @@ def test_a_folder_around_one_product_names_it(put, tmp_path):
     put("bottle/train/good/0.png")
     with pytest.raises(DataError, match=r"one data set \(bottle\).*name .*bottle"):
         open_dataset(tmp_path)
+
+
+def test_what_the_decoder_would_refuse_is_not_read_for_its_fingerprint(product):
+    data = open_dataset(product)
+    sample = data.samples[0]
+    assert data.fingerprint(sample, Limits(max_bytes=10)) == f"unreadable:{sample.name}"

@@ -3,6 +3,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import untaught
 from untaught.data.toy import Toy
@@ -59,6 +60,22 @@ def test_images_that_were_trained_on_are_refused(run, product):
     with pytest.raises(DataError, match="were trained on") as caught:
         calibrate(run, [folder])
     assert f"images in {folder} were" in caught.value.came
+
+
+def test_copies_of_an_image_promise_no_more_than_the_image(run, good, tmp_path):
+    """120 copies of one part would else promise 1 %."""
+    first, second = sorted(good.iterdir())[:2]
+    (tmp_path / "copies").mkdir()
+    for number in range(120):
+        shutil.copy(first, tmp_path / "copies" / f"{number:03}.png")
+    shutil.copy(second, tmp_path / "copies" / "other.png")
+    Image.open(second).save(tmp_path / "copies" / "saved anew.bmp")
+    calibration = calibrate(run, str(tmp_path / "copies"), 0.01)
+    assert calibration.image.n == 2
+    assert calibration.image.rate == pytest.approx(1 / 3)
+    data = Run(run.folder).card.data
+    assert [item.name for item in data.calibration] == ["000.png", "other.png"]
+    assert data.calibration_copies == [f"{number:03}.png" for number in range(1, 120)] + ["saved anew.bmp"]
 
 
 def test_only_the_training_images_of_a_data_set_are_taken(run, tmp_path):

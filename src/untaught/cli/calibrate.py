@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from untaught.cli.console import Json, Quiet, progress
+from untaught.cli.console import Json, Quiet, progress, remark
 
 
 def calibrate(
@@ -38,7 +38,10 @@ def calibrate(
                 opened, good, false_reject, "tail" if tail else None, product=product, report=report
             )
         write_report([opened], run / "report.html")
+    copies = opened.card.data.calibration_copies
     if json_:
-        print(json.dumps(asdict(calibration)))
+        print(json.dumps({**asdict(calibration), "copies": copies}))
     else:
+        if copies:
+            remark(f"left out: {len(copies)} exact copies of other images (named in {run / 'card.json'})")
         typer.echo(promise(calibration.image))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,8 +11,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from untaught.errors import DataError
-from untaught.image import DepthSource, Recipe, Source, WithDepth, read, read_mask
+from untaught.errors import DataError, ImageError
+from untaught.image import (
+    NO_LIMITS_GIVEN,
+    DepthSource,
+    Limits,
+    Recipe,
+    Source,
+    WithDepth,
+    check_file,
+    read,
+    read_mask,
+)
 from untaught.records import GOOD, Sample
 
 
@@ -50,7 +60,7 @@ class Dataset(Protocol):
     def depth(self, sample: Sample) -> DepthSource | None:
         """The distances that belong to the image; None where there are none."""
 
-    def fingerprint(self, sample: Sample) -> str:
+    def fingerprint(self, sample: Sample, limits: Limits = NO_LIMITS_GIVEN) -> str:
         """SHA-256 of what `source` and `depth` hold, in hex; where it cannot be read, a word no other image has."""
 
 
@@ -86,15 +96,16 @@ class FileDataset:
         """The path of the depth file, None where there is none."""
         return sample.depth_path
 
-    def fingerprint(self, sample: Sample) -> str:
-        """SHA-256 of the bytes of its files, in hex; `unreadable:` and its name where they cannot be read."""
+    def fingerprint(self, sample: Sample, limits: Limits = NO_LIMITS_GIVEN) -> str:
+        """SHA-256 of the bytes of its files, in hex; `unreadable:` and its name where the decoder would refuse them."""
         told = hashlib.sha256()
         try:
             for path in (self.source(sample), sample.depth_path):
                 if path is not None:
+                    check_file(Path(str(path)), limits)
                     with Path(str(path)).open("rb") as file:
                         hashlib.file_digest(file, lambda: told)
-        except OSError:
+        except (OSError, ImageError):
             return f"unreadable:{sample.name}"
         return told.hexdigest()
 
@@ -114,6 +125,21 @@ def train_good(dataset: Dataset) -> tuple[Sample, ...]:
             "put images of good parts there",
         )
     return good
+
+
+def fingerprints(
+    dataset: Dataset, samples: Iterable[Sample], limits: Limits = NO_LIMITS_GIVEN
+) -> tuple[dict[str, str], list[str]]:
+    """The fingerprint of each image by name, and the names of those that are exact copies of others.
+
+    Of copies the first by name counts. The others may neither learn nor set a threshold: one of them might calibrate
+    what its copy was trained on, and a hundred of them promise no more than one image does.
+    """
+    hashes = {sample.name: dataset.fingerprint(sample, limits) for sample in samples}
+    first: dict[str, str] = {}
+    for name in sorted(hashes):
+        first.setdefault(hashes[name], name)
+    return hashes, sorted(set(hashes) - set(first.values()))
 
 
 def to_evaluate(dataset: Dataset) -> tuple[Sample, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from untaught.data.base import Dataset, FileDataset
 from untaught.errors import DataError
-from untaught.image import DepthSource, Recipe, Source
+from untaught.image import NO_LIMITS_GIVEN, DepthSource, Limits, Recipe, Source
 from untaught.records import Sample
 
 
@@ -71,9 +71,9 @@ class MultiDataset:
         """The distances that belong to the image; None where there are none."""
         return self.parts[sample.product].depth(own(sample))
 
-    def fingerprint(self, sample: Sample) -> str:
+    def fingerprint(self, sample: Sample, limits: Limits = NO_LIMITS_GIVEN) -> str:
         """SHA-256 of what `source` and `depth` hold, in hex; where it cannot be read, a word no other image has."""
-        told = self.parts[sample.product].fingerprint(own(sample))
+        told = self.parts[sample.product].fingerprint(own(sample), limits)
         return f"{told} of {sample.product}" if told.startswith("unreadable:") else told
 
 

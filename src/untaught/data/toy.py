@@ -18,7 +18,7 @@ from PIL import Image
 from untaught.data.flaws import KINDS, flaw
 from untaught.data.part import View, coverage, mat, noise, steel, view, whole
 from untaught.files import replacing
-from untaught.image import Recipe, read
+from untaught.image import NO_LIMITS_GIVEN, Limits, Recipe, read
 from untaught.records import GOOD, Sample, Split
 
 
@@ -90,7 +90,7 @@ class Toy:
         """There is none."""
         return None
 
-    def fingerprint(self, sample: Sample) -> str:
+    def fingerprint(self, sample: Sample, limits: Limits = NO_LIMITS_GIVEN) -> str:
         """SHA-256 of the drawn pixels, in hex."""
         return hashlib.sha256(self.source(sample).tobytes()).hexdigest()
 

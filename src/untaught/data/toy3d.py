@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from untaught.data import moulding
 from untaught.data.toy import Toy, save_png
 from untaught.files import replacing
+from untaught.image import NO_LIMITS_GIVEN, Limits
 from untaught.records import Sample
 
 
@@ -35,7 +36,7 @@ class Toy3D(Toy):
         """Distance in metres, (size, size); 0 where the sensor saw nothing."""
         return self._made(sample).distance
 
-    def fingerprint(self, sample: Sample) -> str:
+    def fingerprint(self, sample: Sample, limits: Limits = NO_LIMITS_GIVEN) -> str:
         """SHA-256 of the drawn pixels and distances, in hex."""
         made = self._made(sample)
         return hashlib.sha256(made.image.tobytes() + made.distance.tobytes()).hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from untaught.calibration import Calibration
-from untaught.data.base import require_depth, source_of, train_good
+from untaught.data.base import fingerprints, require_depth, source_of, train_good
 from untaught.data.folder import open_dataset
 from untaught.engine.guard import Guard
 from untaught.errors import DataError
@@ -24,6 +24,9 @@ def calibrate(
     report: Report = silent,
 ) -> Calibration:
     """Set a run's thresholds anew from the good images in `good`, without training.
+
+    Exact copies count once, as in training: a hundred copies of one image promise no more than that image. Which were
+    left out is in the card (`data.calibration_copies`).
 
     Of a run on several products, data of several products sets the thresholds of each of them and those of all
     together; data of one sets only those of `product`, or of all together where that is empty.
@@ -59,7 +62,7 @@ def _calibrate(
     samples = list(train_good(dataset))
     if detector.recipe.depth is not None:
         require_depth(dataset, samples)
-    hashes = {sample.name: dataset.fingerprint(sample) for sample in samples}
+    hashes, copies = fingerprints(dataset, samples, detector.recipe)
     seen = [name for name, told in hashes.items() if told in detector.files]
     if seen:
         where = good if isinstance(good, str) else ", ".join(good)
@@ -68,11 +71,19 @@ def _calibrate(
             "good images the run has never seen: on others its scores are too low",
             "take newly recorded good images",
         )
-    pairs = []
-    sources = [source_of(dataset, sample, detector.recipe) for sample in samples]
-    for number, prediction in enumerate(detector.stream(sources, list(hashes))):
-        pairs.append((prediction.score, float(prediction.map.max())))
-        report(Progress("calibrate", number + 1, len(samples)))
+    ahead = [sample for sample in samples if sample.name not in copies]
+    sources = [source_of(dataset, sample, detector.recipe) for sample in ahead]
+    samples, pairs, shown = [], [], set[str]()
+    predictions = detector.stream(sources, [sample.name for sample in ahead])
+    for number, (sample, prediction) in enumerate(zip(ahead, predictions, strict=True), 1):
+        picture = detector.pictures[sample.name]
+        if picture and picture in shown:  # the same in another file
+            copies.append(sample.name)
+        else:
+            shown.add(picture)
+            samples.append(sample)
+            pairs.append((prediction.score, float(prediction.map.max())))
+        report(Progress("calibrate", number, len(ahead)))
     promise = (old.wanted if false_reject is None else false_reject, kind or old.kind)
     calibration = calibrate_scores(pairs, *promise)
     if product:
@@ -84,8 +95,10 @@ def _calibrate(
     kept = [item for item in run.card.data.calibration if product and not item.name.startswith(f"{product}/")]
     start = f"{product}/" if product else ""
     run.card.data.calibration = kept + [
-        FileRecord(name=start + name, sha256=told, picture=detector.pictures[name]) for name, told in hashes.items()
+        FileRecord(name=start + item.name, sha256=hashes[item.name], picture=detector.pictures[item.name])
+        for item in samples
     ]
+    run.card.data.calibration_copies = sorted(start + name for name in copies)
     run.card.metrics.clear()  # figures at the old threshold are no longer true
     run.forget_evaluation("drawn.json")  # first: cut short here, there is none rather than one of another threshold
     run.save_card()

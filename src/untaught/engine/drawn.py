@@ -123,7 +123,7 @@ def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], li
     dataset, wanted = open_dataset(spec), {item.sha256 for item in run.card.data.calibration}
     good = {sample.name: sample for sample in dataset.samples if not sample.defective}
     order = [good[name] for name in shuffled(sorted(good), run.card.seed)]  # so that all products have their turn
-    chosen = [sample for sample in order if dataset.fingerprint(sample) in wanted][:most]
+    chosen = [sample for sample in order if dataset.fingerprint(sample, run.card.recipe) in wanted][:most]
     if not chosen:
         raise DataError(
             f"{spec} holds none of the {len(wanted)} good images that set the threshold of {run.folder}",

@@ -129,7 +129,7 @@ def refuse_leaks(detector: Guard, dataset: Dataset, samples: Sequence[Sample]) -
 
     The same picture in another file is found when it is decoded.
     """
-    leaks = [sample.name for sample in samples if dataset.fingerprint(sample) in detector.files]
+    leaks = [sample.name for sample in samples if dataset.fingerprint(sample, detector.recipe) in detector.files]
     if leaks:
         raise DataError(
             f"{len(leaks)} test image(s) were used in training or calibration, {', '.join(leaks[:5])} among them",

@@ -43,7 +43,7 @@ def make_card(training: Training, calibration: Calibration, products: dict[str, 
         reduction=reduction(method.reduction, training.recipe),
         created=datetime.now(UTC).isoformat(timespec="seconds"), seed=settings.seed, recipe=training.recipe,
         data=DataRecord(
-            spec=spec, name=dataset.name, layout=dataset.layout, copies=training.copies,
+            spec=spec, name=dataset.name, layout=dataset.layout, copies=training.copies, calibration_copies=[],
             quarantined=sorted(broken), reasons={name: broken[name].came for name in sorted(broken)},
             findings=[] if training.diagnosis is None else list(training.diagnosis.findings), **parts
         ),

@@ -17,7 +17,7 @@ from accelerate.utils import broadcast, broadcast_object_list
 from torch import Tensor
 
 from untaught.config import Settings, load_toml, to_toml, validate
-from untaught.data.base import require_depth
+from untaught.data.base import fingerprints, require_depth
 from untaught.data.diagnosis import Diagnosis
 from untaught.data.folder import open_dataset
 from untaught.data.split import GoodSplit, calibrated_by, split_products
@@ -26,7 +26,7 @@ from untaught.engine.checkpoint import FILE, load_checkpoint, restore_optimizer,
 from untaught.engine.examination import examined
 from untaught.engine.features import FeatureCache
 from untaught.engine.fit import Fit, Stopwatch, per_process
-from untaught.engine.framing import cost_of_tiles, frame
+from untaught.engine.framing import cost_of_tiles, frame, limits_of
 from untaught.engine.intake import Intake
 from untaught.engine.predict import complete, make_method, scorer
 from untaught.engine.pretrain import school
@@ -169,14 +169,10 @@ class Training:
     def _open(self) -> None:
         self.dataset = open_dataset(self.settings.data)
         good = {item.name: item for item in self.dataset.samples if item.split != "test" and not item.defective}
-        self.hashes = {name: self.dataset.fingerprint(sample) for name, sample in good.items()}
-        # Of exact copies one is kept: the other might calibrate what its copy was trained on.
-        first: dict[str, str] = {}
-        for name in sorted(good):
-            first.setdefault(self.hashes[name], name)
-        self.copies = sorted(set(good) - set(first.values()))
-        own = {split: [name for name in sorted(first.values()) if good[name].split == split] for split in SPLITS}
-        products = {name: good[name].product for name in first.values()}
+        self.hashes, self.copies = fingerprints(self.dataset, good.values(), limits_of(self.settings))
+        kept = sorted(set(good) - set(self.copies))
+        own = {split: [name for name in kept if good[name].split == split] for split in SPLITS}
+        products = {name: good[name].product for name in kept}
         parts = split_products({name: products[name] for name in own["train"]}, self.settings.seed)
         names = calibrated_by(parts, own["validation"], products)
         self.split: dict[str, list[Sample]] = {

@@ -52,8 +52,10 @@ def find_held_out(run: Run, data: Sequence[str] | None = None) -> HeldOut:
     found: dict[str, Sample] = {}
     # Most images still have their names: the others are read only where some are missing.
     for sample in sorted(dataset.samples, key=lambda sample: sample.name not in names):
-        if len(found) < len(wanted) and not sample.defective and (told := dataset.fingerprint(sample)) in wanted:
-            found.setdefault(told, sample)
+        if len(found) < len(wanted) and not sample.defective:
+            told = dataset.fingerprint(sample, card.recipe)
+            if told in wanted:
+                found.setdefault(told, sample)
     missing = [item.name for item in (*card.data.calibration, *card.data.monitor) if item.sha256 not in found]
     if missing:
         came = f"{len(missing)} of {len(wanted)} held-out images are missing or changed, {missing[0]} among them"

@@ -23,15 +23,16 @@ from untaught.image.area import Area
 from untaught.image.decoder import Picture, Source, decode, load, probe, verify
 from untaught.image.depth import DepthRecipe
 from untaught.image.depth_file import DepthSource, WithDepth, find_depth, load_depth, read_inputs
-from untaught.image.file import Header
+from untaught.image.file import Header, check_file
 from untaught.image.lookahead import in_order
 from untaught.image.mask import read_mask
 from untaught.image.reader import read, read_with_size
-from untaught.image.recipe import Limits, Recipe
+from untaught.image.recipe import NO_LIMITS_GIVEN, Limits, Recipe
 from untaught.image.stretch import resize_map
 from untaught.image.tiles import Tiling
 
 __all__ = [
+    "NO_LIMITS_GIVEN",
     "Area",
     "DepthRecipe",
     "DepthSource",
@@ -42,6 +43,7 @@ __all__ = [
     "Source",
     "Tiling",
     "WithDepth",
+    "check_file",
     "decode",
     "find_depth",
     "in_order",
