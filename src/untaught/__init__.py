@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from untaught.inspector import Inspector
+    from untaught.run import Run
     from untaught.runtime.session import Backend
 
 _HOMES = {
@@ -47,7 +48,7 @@ __all__ = sorted([*_HOMES, "inspect", "load", "report"])
 
 
 def load(
-    source: str | Path,
+    source: str | Path | Run | Inspector,
     backend: Backend = "auto",
     threads: int | None = None,
     *,
@@ -57,7 +58,8 @@ def load(
     """Open a run folder or an exported file for inspection: `untaught.load("bottle.untaught").inspect(image)`.
 
     Args:
-        source: a run folder, which needs torch, or a file made by `untaught export`, which does not.
+        source: a run folder, which needs torch, or a file made by `untaught export`, which does not; what was opened
+            already is given back.
         backend: for a file: `onnxruntime`, `openvino`, or `auto`: OpenVINO where it is installed.
         threads: for a file: threads that work on one image; None: as many as there are cores.
         self_test: for a file: answer its golden pictures first.
@@ -70,7 +72,11 @@ def load(
     """
     from pathlib import Path
 
-    if Path(source).is_file():
+    from untaught.inspector import Inspector
+
+    if isinstance(source, Inspector):
+        return source
+    if isinstance(source, str | Path) and Path(source).is_file():
         from untaught.runtime.predictor import Predictor
 
         return Predictor(source, backend, threads, self_test=self_test, key=key)
@@ -84,7 +90,7 @@ def load(
     return Detector(source)
 
 
-def inspect(source: str | Path, image: Any, product: str = "", *, depth: Any = None) -> Any:
+def inspect(source: str | Path | Run | Inspector, image: Any, product: str = "", *, depth: Any = None) -> Any:
     """Inspect one image or a list of images with a run folder or an exported file.
 
     For more than one call keep what `load` gives: this opens `source` anew each time.

@@ -205,11 +205,16 @@ def _tail_quantile(shape: float, scale: float, share: float) -> float:
     return scale * depth if abs(shape * depth) < 1e-12 else scale * expm1(shape * depth) / shape
 
 
-def _rank(n: int, rate: float) -> int:
-    """ceil((n + 1) (1 - rate)); 10 * 0.9 is 9, also where rounding makes it a little more."""
-    if not 0 < rate < 1:
+def check_rate(rate: float) -> None:
+    """Raise CalibrationError where a wanted false-reject rate is not in (0, 1)."""
+    if not isinstance(rate, int | float) or not 0 < rate < 1:
         came = f"the wanted false-reject rate is {rate}"
         raise CalibrationError(came, "a fraction in (0, 1), such as 0.01", "correct it")
+
+
+def _rank(n: int, rate: float) -> int:
+    """ceil((n + 1) (1 - rate)); 10 * 0.9 is 9, also where rounding makes it a little more."""
+    check_rate(rate)
     exact = (n + 1) * (1 - rate)
     return max(1, ceil(exact - 1e-9))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from untaught.errors import ConfigError
 from untaught.wording import wanted
@@ -41,11 +41,18 @@ class CacheSettings(Frozen):
     )
 
 
+def _text(value: Any) -> Any:
+    """Paths as text, also in a list."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_text, value))
+    return str(value) if isinstance(value, Path) else value
+
+
 class Settings(Frozen):
     """What a training run was asked to do. Method settings are kept under `model`, validated by the method itself."""
 
     method: str = Field(description="name of the method: see `untaught list`")
-    data: str | tuple[str, ...] = Field(
+    data: Annotated[str | tuple[str, ...], BeforeValidator(_text)] = Field(
         description="data set: a folder, or `toy`; a folder of products or several data sets make one model for all"
     )
     preset: str = Field(default="lite", description="named set of method settings: `lite` (two cores) or `paper`")
@@ -84,6 +91,26 @@ class Settings(Frozen):
     checkpoint_seconds: float = Field(default=10.0, ge=0, description="least seconds between two checkpoints")
     cache: CacheSettings = CacheSettings()
     model: dict[str, Any] = Field(default_factory=dict, description="settings of the method, over its preset")
+
+    @property
+    def name(self) -> str:
+        """What a run folder is called after where nobody names one."""
+        first, *more = (self.data,) if isinstance(self.data, str) else self.data
+        data = Path(first).name.replace(":", "-") or "data"
+        return (f"{data}-and-{len(more)}-more" if more else data) + f"-{self.method}"
+
+
+def asked(values: Mapping[str, Any], *more: Mapping[str, Any]) -> Settings:
+    """Settings from what a training is asked by name, and from further layers of the same.
+
+    What is None was not asked; `backbone` and `weights` are the method's own.
+
+    Raises:
+        ConfigError: as `validate`.
+    """
+    given = {key: value for key, value in values.items() if value is not None}
+    model = {key: _text(given.pop(key)) for key in ("backbone", "weights") if key in given}
+    return validate(Settings, merge(given, {"model": model}, *more))
 
 
 def validate(model: type[M], values: Mapping[str, Any], source: str = "settings") -> M:

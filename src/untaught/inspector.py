@@ -104,14 +104,18 @@ class Inspector:
 
     @overload
     def inspect(
-        self, source: list[Source], product: str = "", *, depth: Sequence[DepthSource | None] | None = None
+        self,
+        source: list[Source] | tuple[Source, ...],
+        product: str = "",
+        *,
+        depth: Sequence[DepthSource | None] | None = None,
     ) -> list[Prediction]: ...
     @overload
     def inspect(self, source: Source, product: str = "", *, depth: DepthSource | None = None) -> Prediction: ...
 
     def inspect(
         self,
-        source: Source | list[Source],
+        source: Source | list[Source] | tuple[Source, ...],
         product: str = "",
         *,
         depth: DepthSource | Sequence[DepthSource | None] | None = None,
@@ -120,7 +124,7 @@ class Inspector:
 
         Args:
             source: a path, the bytes of a file, an array (h, w), (h, w, 3) or (h, w, 4) of uint8 or uint16, a PIL
-                image, or a list of these.
+                image, or a list or tuple of these.
             product: which of the products the model was trained on it shows, so that its own thresholds judge;
                 without it those of all products together do.
             depth: of each image, where the method takes it: a path, the bytes of a file, or an array of distances
@@ -136,11 +140,14 @@ class Inspector:
         """
         if depth is not None and self.recipe.depth is None:
             raise ConfigError("depth beside the image", "a model that was trained with depth", "leave depth out")
-        if isinstance(source, list):
+        if isinstance(source, list | tuple) and not isinstance(source, WithDepth):
             every = [None] * len(source) if depth is None else cast("Sequence[DepthSource | None]", depth)
+            if not isinstance(depth, list | tuple | None) or len(every) != len(source):
+                came = f"{len(source)} images, and depth that is not one for each"
+                raise ConfigError(came, "a list of as many", "give depth in the order of the images")
             pairs = [WithDepth(*pair) for pair in zip(source, every, strict=True)]
             return list(self.stream(pairs, products=repeat(product)))
-        given = WithDepth(source, cast("DepthSource | None", depth))
+        given = source if isinstance(source, WithDepth) else WithDepth(source, cast("DepthSource | None", depth))
         return self._judge(self._score(self.decode(given, "", product)))
 
     def calibration_of(self, product: str) -> Calibration:

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from untaught.calibration import Calibration
-from untaught.errors import RunError, UntaughtError
+from untaught.errors import ConfigError, RunError, UntaughtError
 from untaught.files import not_written, write_text
 from untaught.image import Recipe
 from untaught.lock import alone
@@ -194,6 +194,40 @@ class Run:
     def _table(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
         return _parsed(path.read_text("utf-8"), path) if path.exists() else None
+
+
+def opened(run: object) -> Run:
+    """A run by its folder, as it is, or that of a detector made of it.
+
+    Raises:
+        RunError: there is no such folder, it is unfinished or damaged.
+        ConfigError: it is none of these.
+    """
+    run = getattr(run, "run", run)
+    if isinstance(run, Run):
+        return run
+    if isinstance(run, str | Path):
+        return Run(run)
+    expected = "a run folder as text or path, or what was opened of one"
+    raise ConfigError(f"{run!r} in place of a run", expected, "name the folder that `untaught train` wrote")
+
+
+def run_folder(out: str | Path | None, name: str, *, resume: bool = False) -> Path:
+    """Where a run goes: `out`, else a folder below runs/ that is not there yet, `name` numbered where it is taken.
+
+    Raises:
+        ConfigError: a training is to be resumed and nobody says where; `out` is no path.
+    """
+    if isinstance(out, str | Path):
+        return Path(out)
+    if out is not None:
+        raise ConfigError(f"{out!r} in place of a run folder", "text or a path", "name a new folder")
+    if resume:
+        raise ConfigError("--resume came without --out", "the folder of the interrupted training", "add --out RUN")
+    parent, number = Path("runs"), 1
+    while (folder := parent / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return folder
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

@@ -34,9 +34,7 @@ def calibrate(
     opened = Run(run)
     with opened.alone("calibrate"):
         with progress(quiet or json_) as report:
-            calibration = calibrate_run(
-                opened, good, false_reject, "tail" if tail else None, product=product, report=report
-            )
+            calibration = calibrate_run(opened, good, false_reject, tail=tail or None, product=product, report=report)
         write_report([opened], run / "report.html")
     copies = opened.card.data.calibration_copies
     if json_:

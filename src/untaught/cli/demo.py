@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from untaught.cli.console import Json, Quiet, progress, remark
-from untaught.cli.train import new_folder
 from untaught.lock import alone
 from untaught.progress import Report, silent
 
@@ -50,8 +49,9 @@ def draw_train_measure(out: Path | str | None = None, *, report: Report = silent
     from untaught.engine.evaluate import evaluate
     from untaught.engine.train import train
     from untaught.report.page import write_report
+    from untaught.run import run_folder
 
-    out = new_folder(Path("runs"), "demo") if out is None else Path(out)
+    out = run_folder(out, "demo")
     with alone(out, "demo"):
         run = train(Settings(method="reverse_distillation", data="toy"), out, report=report)
         evaluate(run, "toy", report=report)

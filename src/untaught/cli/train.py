@@ -11,8 +11,8 @@ import typer
 
 from untaught.cli.console import Json, Quiet, first_process, progress, remark
 from untaught.cli.doctor import as_lines
-from untaught.errors import ConfigError
 from untaught.lock import alone
+from untaught.run import run_folder
 
 if TYPE_CHECKING:
     from untaught.data.diagnosis import Diagnosis
@@ -58,7 +58,7 @@ def train(
     json_: Json = False,
 ) -> None:
     """Train a detector on good images and set its thresholds from held-out ones."""
-    from untaught.config import Settings, merge, parse_overrides, validate
+    from untaught.config import asked, parse_overrides
 
     given = {
         "method": method,
@@ -74,14 +74,11 @@ def train(
         "seed": seed,
         "false_reject": false_reject,
         "on_bad_image": on_bad_image,
+        "backbone": backbone,
+        "weights": weights,
     }
-    named = {"backbone": backbone, "weights": weights and str(weights)}
-    model = {key: value for key, value in named.items() if value is not None}
-    values = {key: value for key, value in given.items() if value is not None}
-    settings = validate(Settings, merge(values, {"model": model}, parse_overrides(set_ or [])))
-    if resume and out is None:
-        raise ConfigError("--resume came without --out", "the folder of the interrupted training", "add --out RUN")
-    out = out or new_folder(Path("runs"), f"{short_name(data)}-{settings.method}")
+    settings = asked(given, parse_overrides(set_ or []))
+    out = run_folder(out, settings.name, resume=resume)
 
     with alone(out, "train") if first_process() else nullcontext():
         from untaught.engine.train import train as train_run
@@ -138,18 +135,3 @@ def tell(run: Run, quiet: bool) -> None:
         for name in card.data.quarantined:
             remark(f"    {card.data.reasons.get(name, name)}", quiet)
     remark(f"{card.training.images} images, {card.training.seconds:.0f} s. {promise(card.calibration.image)}", quiet)
-
-
-def short_name(data: list[str]) -> str:
-    """What the run folder is called after."""
-    name = Path(data[0]).name.replace(":", "-") or "data"
-    return name if len(data) == 1 else f"{name}-and-{len(data) - 1}-more"
-
-
-def new_folder(parent: Path, name: str) -> Path:
-    """A folder below `parent` that is not there yet, numbered where the name is taken."""
-    candidate, number = parent / name, 1
-    while candidate.exists():
-        number += 1
-        candidate = parent / f"{name}-{number}"
-    return candidate

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from untaught.data import btad, mtd, mvtec, mvtec3d, visa
 from untaught.data.base import Dataset, FileDataset, train_good
@@ -46,11 +46,12 @@ class _Layout(Protocol):
         """The data set in it."""
 
 
+AnyData: TypeAlias = str | Path | Sequence[str | Path]
 DRAWN: dict[str, type[Toy]] = {kind.word: kind for kind in (Toy, Toy3D)}
 LAYOUTS: tuple[_Layout, ...] = (mvtec3d, mvtec, btad, visa, mtd)
 
 
-def open_dataset(spec: str | Path | Sequence[str | Path]) -> Dataset:
+def open_dataset(spec: AnyData) -> Dataset:
     """The data set in a folder, of whatever layout; `toy` and `toy3d`, or with `:SEED`, are drawn ones.
 
     Layouts are tried in this order: MVTec 3D-AD, MVTec AD, BTAD, VisA, Magnetic Tile Defects, any folder. A folder of
@@ -60,6 +61,8 @@ def open_dataset(spec: str | Path | Sequence[str | Path]) -> Dataset:
         DataError: There is no such folder, nothing in it is understood, or it holds no good images.
     """
     if not isinstance(spec, str | Path):
+        if not isinstance(spec, list | tuple) or not spec:
+            raise DataError(f"{spec!r} in place of a data set", "a folder, `toy`, or a list of these", "name a folder")
         opened = [open_dataset(one) for one in spec]
         return opened[0] if len(opened) == 1 else combine(opened)
     word, _, seed = str(spec).partition(":")
@@ -81,6 +84,11 @@ def open_dataset(spec: str | Path | Sequence[str | Path]) -> Dataset:
     dataset = layout.read(root) if layout else read(root)
     train_good(dataset)
     return dataset
+
+
+def in_words(spec: AnyData) -> str:
+    """What a user named, in one line."""
+    return str(spec) if isinstance(spec, str | Path) else ", ".join(map(str, spec))
 
 
 def _not_understood(root: Path, inside: list[Path]) -> DataError:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-from untaught.calibration import Calibration
+from untaught.calibration import Calibration, Kind, check_rate
 from untaught.data.base import fingerprints, require_depth, source_of, train_good
-from untaught.data.folder import open_dataset
+from untaught.data.folder import AnyData, in_words, open_dataset
 from untaught.engine.guard import Guard
+from untaught.engine.predict import AnyRun
 from untaught.errors import DataError
 from untaught.progress import Progress, Report, silent
-from untaught.run import FileRecord, Run
+from untaught.run import FileRecord, Run, opened
 
 
 def calibrate(
-    run: Run,
-    good: str | Sequence[str],
+    run: AnyRun,
+    good: AnyData,
     false_reject: float | None = None,
-    kind: Literal["conformal", "tail"] | None = None,
     *,
+    tail: bool | None = None,
     product: str = "",
     report: Report = silent,
 ) -> Calibration:
@@ -32,28 +32,31 @@ def calibrate(
     together; data of one sets only those of `product`, or of all together where that is empty.
 
     Args:
-        run: a finished run; its card is renewed.
+        run: a finished run, its folder, or a detector made of it; its card is renewed.
         good: folder of good images, or a data set whose good training images are taken.
         false_reject: wanted false-reject rate; default: the run's.
-        kind: `conformal` (guaranteed) or `tail` (an extrapolation); default: the run's.
+        tail: extrapolate by a tail fit where images are too few, or promise only what they can; default: the run's way.
         product: which product of the run the images show.
         report: told of the progress.
 
     Raises:
         DataError: no good image there, one of them was trained on, or has no depth where the run wants it.
         ConfigError: the run knows no such product.
-        CalibrationError: a score is not finite.
+        CalibrationError: the wanted rate is none, or a score is not finite.
         RunError: another command is at work on the run.
     """
+    if false_reject is not None:
+        check_rate(false_reject)
+    run = opened(run)
     with run.alone("calibrate"):
-        return _calibrate(run, good, false_reject, kind, product, report)
+        return _calibrate(run, good, false_reject, tail, product, report)
 
 
 def _calibrate(
     run: Run,
-    good: str | Sequence[str],
+    good: AnyData,
     false_reject: float | None,
-    kind: Literal["conformal", "tail"] | None,
+    tail: bool | None,
     product: str,
     report: Report,
 ) -> Calibration:
@@ -65,9 +68,8 @@ def _calibrate(
     hashes, copies = fingerprints(dataset, samples, detector.recipe)
     seen = [name for name, told in hashes.items() if told in detector.files]
     if seen:
-        where = good if isinstance(good, str) else ", ".join(good)
         raise DataError(
-            f"{len(seen)} of {len(samples)} images in {where} were trained on: {', '.join(seen[:5])}",
+            f"{len(seen)} of {len(samples)} images in {in_words(good)} were trained on: {', '.join(seen[:5])}",
             "good images the run has never seen: on others its scores are too low",
             "take newly recorded good images",
         )
@@ -84,7 +86,8 @@ def _calibrate(
             samples.append(sample)
             pairs.append((prediction.score, float(prediction.map.max())))
         report(Progress("calibrate", number, len(ahead)))
-    promise = (old.wanted if false_reject is None else false_reject, kind or old.kind)
+    kind: Kind = old.kind if tail is None else "tail" if tail else "conformal"
+    promise = (old.wanted if false_reject is None else false_reject, kind)
     calibration = calibrate_scores(pairs, *promise)
     if product:
         run.card.products[product] = calibration
@@ -105,15 +108,13 @@ def _calibrate(
     return calibration
 
 
-def calibrate_scores(
-    pairs: Sequence[tuple[float, float]], rate: float, kind: Literal["conformal", "tail"]
-) -> Calibration:
+def calibrate_scores(pairs: Sequence[tuple[float, float]], rate: float, kind: Kind) -> Calibration:
     """Image and pixel thresholds from image scores and map maxima of held-out good images."""
     return Calibration.from_scores([score for score, _ in pairs], [highest for _, highest in pairs], rate, kind)
 
 
 def calibrate_products(
-    pairs: Sequence[tuple[float, float]], products: Sequence[str], rate: float, kind: Literal["conformal", "tail"]
+    pairs: Sequence[tuple[float, float]], products: Sequence[str], rate: float, kind: Kind
 ) -> dict[str, Calibration]:
     """The calibration of each product from what its own images scored; nothing where there is only one product."""
     own = {

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from untaught.data.base import Dataset, require_depth, source_of, to_evaluate
-from untaught.data.folder import open_dataset
+from untaught.data.folder import AnyData, in_words, open_dataset
 from untaught.engine.gallery import Item, choose, write_gallery
 from untaught.engine.guard import Guard
-from untaught.engine.predict import Detector
+from untaught.engine.predict import AnyRun, Detector
 from untaught.errors import DataError, MaskError, MetricError, RunError
 from untaught.files import write_text
 from untaught.image import Area, resize_map
@@ -30,7 +30,7 @@ from untaught.metrics.f1_max import f1_max
 from untaught.metrics.wilson import wilson
 from untaught.progress import Progress, Report, silent
 from untaught.records import GOOD, Prediction, Result, Sample, region_row
-from untaught.run import Run
+from untaught.run import Run, opened
 
 USED = ("train", "monitor", "calibration")  # lists of the card in which no test image may be
 KEYS = [
@@ -51,14 +51,14 @@ KEYS = [
 ]
 
 
-def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report: Report = silent) -> Result:
+def evaluate(run: AnyRun, data: AnyData, *, limit: float = 0.3, report: Report = silent) -> Result:
     """Measure a run on the test split of `data`; the figures go into the run's card, its rows into evaluation.json.
 
     A run on several products judges each image by the thresholds of its product where it knows it by name, else by
     those of all together. Where `data` has several products, the figures of each are given besides.
 
     Args:
-        run: a finished run.
+        run: a finished run, its folder, or a detector made of it.
         data: a data set with a test split, or several.
         limit: false-positive rate at which AUPRO is cut; AUPRO@0.05 is given besides.
         report: told of the progress.
@@ -69,18 +69,19 @@ def evaluate(run: Run, data: str | Sequence[str], *, limit: float = 0.3, report:
         MetricError: a score is not finite.
         RunError: another command is at work on the run.
     """
+    run = opened(run)
     with run.alone("evaluate"):
         return _evaluate(run, data, limit, report)
 
 
-def _evaluate(run: Run, data: str | Sequence[str], limit: float, report: Report) -> Result:
-    if not 0 < limit <= 1:
-        raise MetricError(f"the limit of AUPRO is {limit:g}", "a false-positive rate above 0 and at most 1", "give 0.3")
+def _evaluate(run: Run, data: AnyData, limit: float, report: Report) -> Result:
+    if not isinstance(limit, int | float) or not 0 < limit <= 1:
+        raise MetricError(f"the limit of AUPRO is {limit}", "a false-positive rate above 0 and at most 1", "give 0.3")
     dataset = open_dataset(data)
     samples = to_evaluate(dataset)
     if not samples:
         raise DataError(
-            f"{data} ({dataset.layout}) has no test split",
+            f"{in_words(data)} ({dataset.layout}) has no test split",
             "test images, good and defective",
             "give a folder with test/good and test/<defect>, or good/ and bad/",
         )
@@ -101,7 +102,7 @@ def _evaluate(run: Run, data: str | Sequence[str], limit: float, report: Report)
         places = choose(samples, rows)
         table = {
             "data": {
-                "spec": data if isinstance(data, str) else ", ".join(data),
+                "spec": in_words(data),
                 "name": dataset.name,
                 "layout": dataset.layout,
             },

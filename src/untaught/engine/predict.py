@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from untaught.errors import ConfigError, RunError
 from untaught.inspector import Inputs, Inspector, Scorer
 from untaught.method import Method, MethodConfig
 from untaught.registry import method_class
-from untaught.run import Run
+from untaught.run import Run, opened
 
 
 class Detector(Inspector):
@@ -33,11 +33,15 @@ class Detector(Inspector):
     """
 
     def __init__(self, run: Run | str | Path) -> None:
-        self.run = run if isinstance(run, Run) else Run(run)
+        self.run = opened(run)
         self.device = Accelerator(cpu=not torch.cuda.is_available()).device
         self.method = load_method(self.run, self.device)
         card = self.run.card
         super().__init__(card.recipe, card.calibration, scorer(self.method, self.device), card.products)
+
+
+AnyRun: TypeAlias = Run | str | Path | Detector
+"""What a function that works on a run takes."""
 
 
 class Scoring(nn.Module):

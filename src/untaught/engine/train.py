@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, broadcast_object_list
 from torch import Tensor
 
-from untaught.config import Settings, load_toml, to_toml, validate
+from untaught.config import Settings, asked, load_toml, to_toml, validate
 from untaught.data.base import fingerprints, require_depth
 from untaught.data.diagnosis import Diagnosis
 from untaught.data.folder import open_dataset
@@ -36,7 +36,7 @@ from untaught.engine.seed import seed_all
 from untaught.engine.shares import Share, Shares
 from untaught.engine.size import sized, taken_up
 from untaught.engine.tensors import to_arrays
-from untaught.errors import DataError, RunError
+from untaught.errors import ConfigError, DataError, RunError
 from untaught.files import make_folder, write_text
 from untaught.inspector import score_image
 from untaught.lock import alone
@@ -44,7 +44,7 @@ from untaught.method import Method, Stage
 from untaught.nn.precision import bf16_pays
 from untaught.progress import Progress, Report, silent
 from untaught.records import Sample, Split
-from untaught.run import Run
+from untaught.run import Run, run_folder
 
 Slots = dict[int, dict[str, Any]]
 SPLITS: tuple[Split, ...] = ("train", "validation")  # of the good images a training sees
@@ -56,22 +56,24 @@ def unheard(diagnosis: Diagnosis) -> None:
 
 
 def train(
-    settings: Settings,
-    out: Path | str,
+    settings: Settings | str,
+    out: Path | str | None = None,
     *,
     resume: bool = False,
     report: Report = silent,
     diagnosed: Callable[[Diagnosis], None] = unheard,
+    **values: Any,
 ) -> Run:
     """Train a detector on the good images of a data set and leave a run folder.
 
     Args:
-        settings: what to train on what.
-        out: the run folder; must not hold a run yet.
+        settings: what to train on what; or a method's name, with the rest by keyword.
+        out: the run folder; must not hold a run yet. Default: a new one under runs/.
         resume: go on with an interrupted training in `out`; its end is the same, bit for bit, as without the
             interruption (on the CPU with as many threads).
         report: told of the progress.
         diagnosed: told before the first epoch what the doctor says of the data.
+        values: fields of `Settings`, `backbone` and `weights`: `train("stfpm", data="parts", epochs=3)`.
 
     Returns:
         The finished run.
@@ -79,10 +81,14 @@ def train(
     Raises:
         UntaughtError: the data, the settings or the folder do not allow it; nothing is left half-written.
     """
-    training = Training(settings, Path(out), resume, report, diagnosed)
+    if isinstance(settings, Settings) and values:
+        came = f"settings, and {', '.join(values)} beside them"
+        raise ConfigError(came, "either", "put them into the settings, or name the method in place of the settings")
+    wanted = settings if isinstance(settings, Settings) else asked({"method": settings, **values})
+    training = Training(wanted, run_folder(out, wanted.name, resume=resume), resume, report, diagnosed)
     out = training.out
     with alone(out, "train") if training.main else nullcontext():
-        training.settings = taken_up(settings, out) if resume else settings
+        training.settings = taken_up(wanted, out) if resume else wanted
         if not finished(training.settings, out, resume):
             training.execute()
         return Run(out)

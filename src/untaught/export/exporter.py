@@ -15,8 +15,9 @@ from untaught.bundle.card import BundleCard, DropRecord, GoldenRecord, Precision
 from untaught.bundle.graph import check_graph
 from untaught.bundle.signature import public_hex, read_private_key
 from untaught.calibration import Calibration, promise
+from untaught.data.folder import AnyData
 from untaught.engine.calibrate import calibrate_products, calibrate_scores
-from untaught.engine.predict import Detector
+from untaught.engine.predict import AnyRun, Detector
 from untaught.engine.provenance import versions
 from untaught.export.gate import MOST, Cost, bearable, drawn
 from untaught.export.golden import choose, golden_parts
@@ -31,17 +32,17 @@ from untaught.image.tiles import cut
 from untaught.inspector import Inputs, Scorer, score_image
 from untaught.progress import Progress, Report, silent
 from untaught.regions import WORK_PIXELS
-from untaught.run import Run
+from untaught.run import Run, opened
 from untaught.runtime.session import Session, installed, open_session
 
 EXPORTERS = ("untaught", "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "numpy", "pillow")
 
 
 def export_run(
-    run: Run | str | Path,
-    out: str | Path,
+    run: AnyRun,
+    out: str | Path | None = None,
     *,
-    data: Sequence[str] | None = None,
+    data: AnyData | None = None,
     precision: Precision = "fp32",
     sign: str | Path | None = None,
     report: Report = silent,
@@ -50,7 +51,7 @@ def export_run(
 
     Args:
         run: a finished run; it is not changed.
-        out: the file; replaced as a whole.
+        out: the file; replaced as a whole. Default: beside the run folder, its name with .untaught.
         data: where the held-out images are now, if no longer where the run was trained.
         precision: `fp16` keeps weights in 16 bits and halves the file; `int8` computes the networks in 8 bits. Either
             is written only if drawn defects are still told from good images and maps stay what they were.
@@ -66,9 +67,10 @@ def export_run(
         RunError: the run is damaged, or its method cannot be exported.
         ConfigError: the key cannot be used.
     """
-    opened = run if isinstance(run, Run) else Run(run)
+    run = opened(run)
+    out = run.folder.parent / f"{run.folder.resolve().name}.untaught" if out is None else Path(out)
     key = None if sign is None else read_private_key(Path(sign))
-    parts = Export(opened, data, precision, report).parts(None if key is None else public_hex(key))
+    parts = Export(run, data, precision, report).parts(None if key is None else public_hex(key))
     parts[SUMS] = sums(parts)
     if key is not None:
         parts[SIGNATURE] = key.sign(parts[SUMS])
@@ -89,7 +91,7 @@ class Export:
     """One export; `parts` is its order of events."""
 
     run: Run
-    data: Sequence[str] | None
+    data: AnyData | None
     precision: Precision
     report: Report
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from untaught.data.base import Dataset, source_of
-from untaught.data.folder import open_dataset
+from untaught.data.folder import AnyData, in_words, open_dataset
 from untaught.engine.predict import run_settings
 from untaught.errors import DataError, RunError
 from untaught.image import Recipe, Source, WithDepth
@@ -32,7 +31,7 @@ class HeldOut:
         return source_of(self.dataset, sample, recipe)
 
 
-def find_held_out(run: Run, data: Sequence[str] | None = None) -> HeldOut:
+def find_held_out(run: Run, data: AnyData | None = None) -> HeldOut:
     """The held-out images of a run, each the very file or drawing it was.
 
     Args:
@@ -69,10 +68,9 @@ def find_held_out(run: Run, data: Sequence[str] | None = None) -> HeldOut:
     )
 
 
-def _moved(run: Run, spec: str | Sequence[str], came: str) -> DataError:
-    place = spec if isinstance(spec, str) else ", ".join(spec)
+def _moved(run: Run, spec: AnyData, came: str) -> DataError:
     return DataError(
-        f"the held-out images of {run.folder} are not in {place}: {came}",
+        f"the held-out images of {run.folder} are not in {in_words(spec)}: {came}",
         "the same images as at training, with which the exported file is proven",
         "say where they are now with --data DIR",
     )

@@ -25,7 +25,7 @@ from untaught.image.file import (
 from untaught.image.pixels import TURNS, eight_bit, from_array
 from untaught.image.recipe import NO_LIMITS_GIVEN, Limits
 
-Source: TypeAlias = str | Path | bytes | NDArray[Any] | Image.Image
+Source: TypeAlias = str | Path | bytes | bytearray | memoryview | NDArray[Any] | Image.Image
 _LEFT = 4  # times the target; closer, the decoder's scaling is coarser than 0.5 grey levels
 
 
@@ -91,7 +91,11 @@ def named(source: Source) -> str:
     """How messages call the source."""
     if isinstance(source, str | Path):
         return str(source)
-    return "encoded image in memory" if isinstance(source, bytes) else f"{type(source).__name__} in memory"
+    return (
+        "encoded image in memory"
+        if isinstance(source, bytes | bytearray | memoryview)
+        else f"{type(source).__name__} in memory"
+    )
 
 
 def upright(

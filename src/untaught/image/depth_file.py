@@ -16,7 +16,7 @@ from untaught.image.file import check_size, encoded
 from untaught.image.reader import read_with_size
 from untaught.image.recipe import Limits, Recipe
 
-DepthSource: TypeAlias = str | Path | bytes | NDArray[Any]
+DepthSource: TypeAlias = str | Path | bytes | bytearray | memoryview | NDArray[Any]
 SUFFIXES = (".tiff", ".tif", ".png", ".npy")
 FOLDERS = ("xyz", "depth")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

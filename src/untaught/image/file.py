@@ -50,7 +50,7 @@ class Header:
     deep: bool = False
 
 
-def encoded(source: str | Path | bytes, name: str, limits: Limits) -> bytes:
+def encoded(source: str | Path | bytes | bytearray | memoryview, name: str, limits: Limits) -> bytes:
     """All bytes of a file, or the given ones, within the limit."""
     if isinstance(source, str | Path):
         check_file(Path(source), limits)
@@ -59,8 +59,9 @@ def encoded(source: str | Path | bytes, name: str, limits: Limits) -> bytes:
                 source = file.read(limits.max_bytes + 1)
         except OSError as error:
             raise unreadable(name, error) from error
-    if not isinstance(source, bytes):
+    if not isinstance(source, bytes | bytearray | memoryview):
         raise ImageError(f"{type(source).__name__}", "a path, bytes, a numpy array or a Pillow image")
+    source = bytes(source)
     if len(source) > limits.max_bytes:
         raise _too_many_bytes(name, len(source), limits)
     return source

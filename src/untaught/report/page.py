@@ -22,7 +22,7 @@ from untaught.errors import ConfigError
 from untaught.files import write_text
 from untaught.report.comparison import view_comparison
 from untaught.report.view import view_run
-from untaught.run import Run
+from untaught.run import Run, opened
 
 
 def report(*runs: Run | str | Path, out: str | Path | None = None) -> Path:
@@ -36,9 +36,9 @@ def report(*runs: Run | str | Path, out: str | Path | None = None) -> Path:
         ConfigError: there is no run.
         RunError: a run is damaged, another command is at work on it, or the file cannot be written.
     """
-    opened = [run if isinstance(run, Run) else Run(run) for run in runs]
-    usual = opened[0].folder / "report.html" if len(opened) == 1 else Path("comparison.html")
-    return write_report(opened, usual if out is None else Path(out))
+    every = [opened(run) for run in runs]
+    usual = every[0].folder / "report.html" if len(every) == 1 else Path("comparison.html")
+    return write_report(every, usual if out is None else Path(out))
 
 
 def write_report(runs: Sequence[Run], out: Path) -> Path:
