@@ -131,8 +131,9 @@ def _explain(model: type[BaseModel], error: ValidationError, source: str) -> tup
     fix: list[str] = []
     last = ""
     for item in error.errors():
-        # Where a setting may be of several types, pydantic adds a word for each, such as `constrained-int`.
-        path = ".".join(str(part) for part in item["loc"] if isinstance(part, int) or part.isidentifier())
+        # Where a setting may be of several types, pydantic adds a word for each, such as `str` or `constrained-int`.
+        words = [part for part in item["loc"] if isinstance(part, int) or (part.isidentifier() and part != "str")]
+        path = ".".join(map(str, words))
         last, before = path, last
         if path == before and item["type"] not in ("extra_forbidden", "missing"):
             expected[-1] += f", or {wanted(item)}"
