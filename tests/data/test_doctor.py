@@ -68,7 +68,7 @@ def test_broken_images_are_named_with_the_reason(line):
     )
     finding = diagnosis.findings[0]
     assert (finding.severity, finding.code, finding.names) == ("error", "broken-image", diagnosis.broken)
-    assert "truncated" in finding.reasons["train/good/003.png"]
+    assert finding.reasons["train/good/003.png"].startswith("damaged or truncated")  # the path is told once
     assert "unknown format" in finding.reasons["train/good/004.png"]
     assert "empty file" in finding.reasons["train/good/005.png"]
     assert "a GIF" in finding.reasons["train/good/moving.gif"]
@@ -152,6 +152,36 @@ def test_one_coloured_frames_are_named_but_are_no_copies_of_each_other(line):
     codes = found(line)
     assert set(codes) == {"one-coloured"}
     assert len(codes["one-coloured"].names) == 4
+    assert codes["one-coloured"].severity == "error"  # they would be learned from
+
+
+def test_a_product_that_is_plain_itself_and_an_empty_frame_called_defective_are_no_errors(line):
+    for path in (line / "train" / "good").iterdir():
+        Image.new("RGB", (64, 64), (200, 200, int(path.stem))).save(path)
+    Image.new("RGB", (64, 64), (1, 1, 1)).save(line / "test" / "dent" / "000.png")
+    codes = found(line)
+    assert codes["one-coloured"].severity == "warning"
+    assert codes["one-coloured-defect"].names == ("test/dent/000.png",)
+    assert codes["one-coloured-defect"].severity == "warning"
+
+
+def test_a_scaled_mask_is_a_note_as_evaluation_takes_it(line):
+    Image.fromarray(np.ones((32, 32), np.uint8)).save(line / "ground_truth" / "dent" / "000_mask.png")
+    diagnosis = examine(open_dataset(line))
+    assert [(finding.severity, finding.code) for finding in diagnosis.findings] == [("info", "scaled-mask")]
+    assert diagnosis.findings[0].reasons == {"test/dent/000.png": "image 64 x 64, mask 32 x 32"}
+    assert not diagnosis.spoiled
+
+
+def test_a_mask_that_marks_something_on_a_good_image(line):
+    (line / "ground_truth" / "good").mkdir()
+    Image.new("L", (64, 64), 0).save(line / "ground_truth" / "good" / "000_mask.png")
+    assert found(line) == {}
+    Image.new("L", (64, 64), 255).save(line / "ground_truth" / "good" / "000_mask.png")
+    codes = found(line)
+    assert set(codes) == {"marked-good"}
+    assert codes["marked-good"].severity == "error"
+    assert codes["marked-good"].names == ("test/good/000.png",)
 
 
 def deepened(folder, factor):

@@ -69,6 +69,11 @@ def test_folders_inside_bad_are_kinds(put, tmp_path):
         ("dent/2024/001.jpg", "gt/dent/2024/001.png"),
         ("dent/001.jpg", "dent/001_mask.png"),
         ("test/dent/001.jpg", "masks/dent/001.png"),
+        ("bad/001.png", "bad/masks/001.png"),
+        ("bad/dent/001.png", "bad/dent/GT/001_mask.png"),
+        ("bad/dent/001.png", "bad/masks/dent/001.png"),
+        ("test/dent/001.jpg", "test/masks/dent/001.png"),
+        ("test/dent/001.jpg", "test/dent/mask/001.png"),
     ],
 )
 def test_where_masks_may_lie(put, put_mask, tmp_path, image, mask):
@@ -89,6 +94,38 @@ def test_a_bare_name_that_several_images_have_is_no_ones_mask(put, put_mask, tmp
     data = open_dataset(tmp_path)
     assert masks(data) == {}
     assert [path.name for path in data.orphans] == ["001.png"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["validation", "Val/good", "train", "test", "thumbs", "bad/thumbs", "good/Test", "test/dent/val"],
+)
+def test_a_split_or_thumbnails_beside_good_are_no_defects(put, tmp_path, place):
+    put("good/0.png")
+    put("bad/0.png")
+    put(f"{place}/0.png")
+    named = place.removesuffix("/good")
+    with pytest.raises(DataError, match=rf"images in {named}, .* train/good, test/good and test/<defect>"):
+        open_dataset(tmp_path)
+
+
+def test_an_empty_folder_or_one_without_images_is_no_split(put, tmp_path):
+    put("good/0.png")
+    (tmp_path / "val").mkdir()
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "notes.txt").write_text("")
+    assert len(open_dataset(tmp_path).samples) == 1
+
+
+def test_masks_of_good_images_are_no_images(put, put_mask, tmp_path):
+    put("good/0.png")
+    put_mask("good/masks/0.png")
+    put("test/ok/1.png")
+    put_mask("masks/test/ok/1.png")
+    put("bad/0.png")
+    data = open_dataset(tmp_path)
+    assert masks(data) == {"good/0.png": "good/masks/0.png", "test/ok/1.png": "masks/test/ok/1.png"}
+    assert len(data.samples) == 3
 
 
 def test_a_flat_folder_is_all_good(put, tmp_path):

@@ -63,14 +63,30 @@ def test_training_tells_keeps_and_goes_on(line, tmp_path, monkeypatch, capsys):
         main()
     assert not end.value.code
     told = capsys.readouterr().err
-    for name in ("leak.png", "again.jpg", "contradiction.png", "broken.png", "torn.png"):
+    for name in ("leak.png", "again.jpg", "contradiction.png", "broken.png", "torn.png", "black.png"):
         assert name in told
-    assert "black.png" not in told  # a warning: quiet is wanted
+    assert told.count("--on-bad-image skip") == 1  # for the broken test image; the good one is left out, as was asked
     data = json.loads((tmp_path / "run" / "card.json").read_text())["data"]
     assert data["quarantined"] == ["train/good/torn.png"]
     assert "an unknown format" in data["reasons"]["train/good/torn.png"]
     assert {finding["code"] for finding in data["findings"]} >= SPOILED
     assert "In the data: " in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_broken_good_image_that_is_left_out_spoils_no_figure(product, tmp_path, monkeypatch, capsys):
+    data = shutil.copytree(product, tmp_path / "data")
+    (data / "train" / "good" / "torn.png").write_text("torn")
+    options = ["--image-size", "64", "--epochs", "1", "--on-bad-image", "skip", "--quiet"]
+    arguments = ["train", "reverse_distillation", "--data", str(data), *options, "--out", str(tmp_path / "run")]
+    monkeypatch.setattr(sys, "argv", ["untaught", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    told = capsys.readouterr().err
+    assert "left out, as was asked for: 1 of 59" in told
+    assert "train/good/torn.png: an unknown format" in told
+    assert "spoil" not in told
+    assert "--on-bad-image" not in told
 
 
 def test_all_broken_images_are_named_at_once_whatever_they_were_meant_for(product, tmp_path):

@@ -108,7 +108,7 @@ def warn(diagnosis: Diagnosis, quiet: bool, json_: bool) -> None:
     """Say before the first epoch what the doctor found: errors even where quiet is wanted; JSON has it in the end."""
     told = {"error"} if quiet else {"error", "warning"}
     for finding in diagnosis.findings:
-        if finding.severity in told and not json_:
+        if (finding.severity in told or finding.code == "left-out") and not json_:
             remark(as_lines(finding))
     if diagnosis.spoiled and not json_:
         remark(

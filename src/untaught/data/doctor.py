@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from untaught.data.look import Look, look_at
 from untaught.data.motion import estimate
 from untaught.data.products import MultiDataset
 from untaught.data.split import LEAST
-from untaught.image import Header, Limits, in_order
+from untaught.image import Header, Limits, in_order, lies_over
 from untaught.records import Finding, Severity
 
 FEW_GOOD = 50
@@ -64,9 +64,9 @@ def examine(
     return diagnose(dataset, looks, limits)
 
 
-def diagnose(dataset: Dataset, looks: Sequence[Look], limits: Limits) -> Diagnosis:
-    """What a look at each sample of a data set says of it."""
-    findings = [*_images(looks, limits), *_copies(looks), *_masks(dataset, looks), *_depths(looks)]
+def diagnose(dataset: Dataset, looks: Sequence[Look], limits: Limits, left_out: Collection[str] = ()) -> Diagnosis:
+    """What a look at each sample of a data set says of it; a training names the broken images that it leaves out."""
+    findings = [*_images(looks, limits, left_out), *_copies(looks), *_masks(dataset, looks), *_depths(looks)]
     products = {name: [look for look in looks if look.sample.product == name] for name in _products(looks)}
     for name, own in products.items():
         findings += [_named(finding, name) for finding in (*_likenesses(own), *_motion(own), *_counts(own))]
@@ -78,7 +78,7 @@ def diagnose(dataset: Dataset, looks: Sequence[Look], limits: Limits) -> Diagnos
         products={name: _numbers(own) for name, own in products.items() if name},
         sizes=dict(Counter(_by(header.size) for header in headers).most_common()),
         formats=dict(Counter(_form(header) for header in headers).most_common()),
-        masks=sum(look.mask_size is not None for look in looks),
+        masks=sum(look.mask_size is not None and look.sample.defective for look in looks),
         broken=tuple(look.sample.name for look in looks if look.reason),
         findings=tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity))),
     )
@@ -107,25 +107,27 @@ def _names(looks: Sequence[Look]) -> tuple[str, ...]:
     return tuple(look.sample.name for look in looks)
 
 
-def _images(looks: Sequence[Look], limits: Limits) -> Iterator[Finding]:
+def _images(looks: Sequence[Look], limits: Limits, left_out: Collection[str]) -> Iterator[Finding]:
     """Files that do not decode, frames without content, 16-bit images that would come out dark."""
-    if broken := [look for look in looks if look.reason]:
+    if out := [look for look in looks if look.sample.name in left_out]:
+        yield Finding(
+            severity="warning",
+            code="left-out",
+            what=f"images that cannot be used and are left out, as was asked for: {len(out)} of {len(looks)}",
+            fix="replace them if they matter",
+            names=_names(out),
+            reasons={look.sample.name: look.reason for look in out},
+        )
+    if broken := [look for look in looks if look.reason and look.sample.name not in left_out]:
         yield Finding(
             severity="error",
             code="broken-image",
             what=f"images that cannot be used: {len(broken)} of {len(looks)}",
-            fix="replace or remove them, or train without them: --on-bad-image skip",
+            fix="replace or remove them, or leave them out of training and evaluation: --on-bad-image skip",
             names=_names(broken),
             reasons={look.sample.name: look.reason for look in broken},
         )
-    if plain := [look for look in looks if look.plain]:
-        yield Finding(
-            severity="warning",
-            code="one-coloured",
-            what=f"images of one colour and nothing else: {len(plain)}",
-            fix="remove them if the camera, the lamp or the part was missing",
-            names=_names(plain),
-        )
+    yield from _plain(looks)
     deep = [look for look in looks if look.peak is not None]
     peak = max((look.peak or 0 for look in deep), default=limits.white)
     if deep and peak <= limits.white // 4:
@@ -136,6 +138,28 @@ def _images(looks: Sequence[Look], limits: Limits) -> Iterator[Finding]:
             what=f"16-bit images: {len(deep)}, none brighter than {peak}, while {limits.white} counts as white",
             fix=f"set white = {white} for grey images; save colour ones with 8 bits",
             names=_names(deep),
+        )
+
+
+def _plain(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Frames without content: called good they are learned from or tested with, unless most of the product is plain."""
+    good = [look for look in looks if not (look.sample.defective or look.reason)]
+    if empty := [look for look in good if look.plain]:
+        few = 2 * len(empty) <= len(good)
+        yield Finding(
+            severity="error" if few else "warning",
+            code="one-coloured",
+            what=f"images called good that are of one colour and nothing else: {len(empty)} of {len(good)}",
+            fix="remove them if the camera, the lamp or the part was missing: they teach that an empty frame is good",
+            names=_names(empty),
+        )
+    if empty := [look for look in looks if look.plain and look.sample.defective]:
+        yield Finding(
+            severity="warning",
+            code="one-coloured-defect",
+            what=f"defective images of one colour and nothing else: {len(empty)}",
+            fix="remove them if the camera or the lamp failed",
+            names=_names(empty),
         )
 
 
@@ -222,18 +246,30 @@ def _masks(dataset: Dataset, looks: Sequence[Look]) -> Iterator[Finding]:
     """Masks that are unreadable, of another size, empty, missing or left over."""
     defective = [look for look in looks if look.sample.defective]
     broken = {look.sample.name: look.mask_reason for look in defective if look.mask_reason}
-    other = {
-        look.sample.name: f"image {_by(look.header.size)}, mask {_by(look.mask_size)}"
+    sizes = {
+        look.sample.name: (look.mask_size, look.header.size)
         for look in defective
         if look.header and look.mask_size and look.header.size != look.mask_size
     }
+    told = {name: f"image {_by(image)}, mask {_by(mask)}" for name, (mask, image) in sizes.items()}
+    other = {name: text for name, text in told.items() if not lies_over(*sizes[name])}
+    scaled = {name: text for name, text in told.items() if name not in other}
+    marked = [look for look in looks if look.mask_size and not (look.sample.defective or look.mask_empty)]
     empty = [look for look in defective if look.mask_size and look.mask_empty]
     if broken:
         what, fix = f"masks that cannot be used: {len(broken)}", "replace or remove them"
         yield Finding(severity="error", code="broken-mask", what=what, fix=fix, names=tuple(broken), reasons=broken)
     if other:
-        what, fix = f"masks that are not of their image's size: {len(other)}", "export them at the size of the images"
+        what, fix = f"masks that are not of their image's shape: {len(other)}", "export them at the size of the images"
         yield Finding(severity="error", code="mask-size", what=what, fix=fix, names=tuple(other), reasons=other)
+    if scaled:
+        what = (
+            f"masks of another size than their image, but of its shape: {len(scaled)}; figures are at the mask's size"
+        )
+        yield Finding(severity="info", code="scaled-mask", what=what, names=tuple(scaled), reasons=scaled)
+    if marked:
+        what, fix = f"good images whose mask marks a defect: {len(marked)}", "decide which of the two is right"
+        yield Finding(severity="error", code="marked-good", what=what, fix=fix, names=_names(marked))
     if empty:
         what = f"masks of defective images that mark nothing, so that every pixel counts as good: {len(empty)}"
         fix = "draw them, or remove them: without a mask an image counts in no figure of pixels"

@@ -7,7 +7,11 @@ What is understood (names in any case, folders below folders, every image format
     test/good/  test/scratch/  a test split
     masks/scratch/001.png      masks, if there are any; also ground_truth, mask, gt; also masks/001.png
     bad/001_mask.png           or beside the image; `_mask` may be missing in a folder of masks
+    bad/masks/001.png          or in a folder of masks beside the images, wherever they are
     001.png 002.png ...        a flat folder: all are good; beside them only bad/, defect/, ng/ ... are looked at
+
+Every other folder beside good/ is a kind of defect. So a folder called as a split (val/, validation/, or train/ and
+test/ where none can be) or as pictures made of pictures (thumbs/) is an error: nobody means its images to be defective.
 
 Where there are defective images but no good ones to test with, a fifth of the good ones (at most 100), drawn by a
 hash of the name, is kept for the test.
@@ -16,7 +20,7 @@ hash of the name, is kept for the test.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -34,6 +38,9 @@ GOOD_NAMES = {GOOD, "ok", "normal", "pass", "passed", "free"}
 BAD_NAMES = {"bad", "ko", "ng", "nok", "defect", "defects", "defective", "anomaly", "anomalies", "anomalous"}
 BAD_NAMES |= {"abnormal", "fail", "failed", "reject", "rejects"}
 MASK_NAMES = {"masks", "mask", "ground_truth", "ground-truth", "gt"}
+# No kind of defect is called so, and no good images are meant to be mixed with what is in there.
+NO_KIND = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
+NO_KIND |= {"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"}
 TEST_SHARE, TEST_MOST = 0.2, 100
 _ENDINGS = ("_mask", "-mask")
 
@@ -111,18 +118,26 @@ def read(root: Path) -> FileDataset:
     """The data set in a folder that follows no published layout; the rules are at the top of this file."""
     homes = _good_folders(root)
     loose = _direct(_child(root, "train")) or _direct(root)
-    good, _ = _without_masks([path for home in homes for path in images(home)] or loose)
     homes_of_bad = _kind_folders(root, only_bad=not homes and not _direct(_child(root, "train")))
-    bad = {home: found for home in homes_of_bad if (found := _without_masks(images(home)))[0]}
-    tested = [path for home in folders(_child(root, "test")) if _is(home, GOOD_NAMES) for path in images(home)]
+    homes_of_tested = [home for home in folders(_child(root, "test")) if _is(home, GOOD_NAMES)]
+    files = {home: images(home) for home in (*homes, *homes_of_bad, *homes_of_tested)}
+    _refuse_splits(root, [path for found in files.values() for path in found], bool(homes))
+    masks = _masks(root, files)
+    shown = {home: [path for path in found if not _in_masks(path, root)] for home, found in files.items()}
+    good, beside_good = _without_masks([path for home in homes for path in shown[home]] or loose)
+    tested, beside_tested = _without_masks([path for home in homes_of_tested for path in shown[home]])
+    bad = {home: found for home in homes_of_bad if (found := _without_masks(shown[home]))[0]}
     name = {path: path.relative_to(root).as_posix() for path in good}
     kept = hold_out(list(name.values()), TEST_SHARE, most=TEST_MOST) if bad and not tested else frozenset()
 
-    masks = _masks(root)
+    def mask_of_good(path: Path) -> Path | None:
+        exact = path.relative_to(root).with_suffix("").as_posix()
+        return beside_good.get(path) or beside_tested.get(path) or masks.get(exact)
+
     stems = Counter(path.stem for pictures, _ in bad.values() for path in pictures)
-    samples = [Sample(name[path], "train", GOOD, path) for path in good if name[path] not in kept]
-    samples += [Sample(name[path], "test", GOOD, path) for path in good if name[path] in kept]
-    samples += [Sample(path.relative_to(root).as_posix(), "test", GOOD, path) for path in tested]
+    samples = [Sample(name[p], "train", GOOD, p, mask_of_good(p)) for p in good if name[p] not in kept]
+    samples += [Sample(name[p], "test", GOOD, p, mask_of_good(p)) for p in good if name[p] in kept]
+    samples += [Sample(p.relative_to(root).as_posix(), "test", GOOD, p, mask_of_good(p)) for p in tested]
     for home, (pictures, beside) in bad.items():
         for path in pictures:
             kind = _kind(path, home)
@@ -162,6 +177,7 @@ def _direct(folder: Path) -> list[Path]:
 
 
 def _kind_folders(root: Path, only_bad: bool) -> list[Path]:
+    """Of a folder below `train` or `test` nothing is asked here; `_refuse_splits` looks for pictures left over."""
     other = GOOD_NAMES | MASK_NAMES | {"train", "test"}
     here = [folder for folder in folders(root) if _is(folder, BAD_NAMES) or not (only_bad or _is(folder, other))]
     return here + [folder for folder in folders(_child(root, "test")) if not _is(folder, other)]
@@ -184,13 +200,43 @@ def _without_masks(paths: Iterable[Path]) -> tuple[list[Path], dict[Path, Path]]
     return [path for path in paths if owner.get(path) is None], beside
 
 
-def _masks(root: Path) -> dict[str, Path]:
-    """Place below a folder of masks, without suffix and `_mask` -> mask."""
+def _refuse_splits(root: Path, pictures: Iterable[Path], several: bool) -> None:
+    """Raise where images lie in a folder whose name says that they are neither good ones nor a kind of defect.
+
+    Of `train` and `test` the first level is understood; where good images lie beside `train`, what is in it is not.
+    """
+    strange = {_strange(path.relative_to(root)) for path in pictures}
+    if several and _child(root, "train") not in {home.parent for home in _good_folders(root)}:
+        strange |= {_child(root, "train").name} if images(_child(root, "train")) else set()
+    strange |= {_child(root, "test").name} if _direct(_child(root, "test")) else set()
+    if named := ", ".join(sorted(strange - {""})):
+        raise DataError(
+            f"{root}: images in {named}, whose name is not that of a defect",
+            "good/ and beside it a folder for each kind of defect, or train/good, test/good and test/<defect>",
+            "sort these images into such folders, or move them out of here",
+        )
+
+
+def _strange(place: Path) -> str:
+    folded = [part.lower() for part in place.parts[:-1]]
+    first = 1 if folded[0] in ("train", "test") else 0
+    at = next((n for n, part in enumerate(folded) if n >= first and part in NO_KIND), None)
+    return "" if at is None else Path(*place.parts[: at + 1]).as_posix()
+
+
+def _in_masks(path: Path, root: Path) -> bool:
+    return any(part.lower() in MASK_NAMES for part in path.relative_to(root).parts[:-1])
+
+
+def _masks(root: Path, files: Mapping[Path, Sequence[Path]]) -> dict[str, Path]:
+    """Place without the folder of masks, suffix and `_mask` -> mask; `files` are those of the folders of images."""
+    own = [home for home in (*folders(root), *folders(_child(root, "test"))) if _is(home, MASK_NAMES)]
+    among = [path for found in files.values() for path in found if _in_masks(path, root)]
     found: dict[str, Path] = {}
-    for home in folders(root):
-        if _is(home, MASK_NAMES):
-            for path in images(home):
-                found[path.relative_to(home).with_name(_bare(path.stem)).as_posix()] = path
+    for path in [*among, *(path for home in own for path in images(home))]:
+        place = path.relative_to(root)
+        parts = [part for part in place.parts[:-1] if part.lower() not in MASK_NAMES]
+        found[Path(*parts, _bare(path.stem)).as_posix()] = path
     return found
 
 

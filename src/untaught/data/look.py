@@ -47,11 +47,11 @@ class Look:
 
 
 def look_at(dataset: Dataset, sample: Sample, limits: Limits) -> Look:
-    """Decode the image and, if it is defective, its mask; never raises for what is wrong with them."""
+    """Decode the image and its mask; never raises for what is wrong with them."""
     try:
         found = _seen(sample, load(dataset.source(sample), limits))
     except ImageError as error:
-        found = Look(sample, reason=error.came)
+        found = Look(sample, reason=why(error, dataset, sample))
     return _masked(dataset, _depth(dataset, found, limits))
 
 
@@ -71,7 +71,7 @@ def glance(dataset: Dataset, sample: Sample, recipe: Recipe, pixels: NDArray[np.
             pixels = read_inputs(source_of(dataset, sample, recipe), recipe)[0]["image"]
         header = None if sample.path is None else probe(sample.path, recipe)
     except ImageError as error:
-        return Look(sample, reason=error.came)
+        return Look(sample, reason=why(error, dataset, sample))
     image = Image.fromarray(pixels)
     small = thumbnail(image)
     # One 8-bit level stands for many 16-bit ones: the brightest they can be.
@@ -89,10 +89,13 @@ def picture_hash(pixels: NDArray[np.uint8]) -> str:
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=20).hexdigest()
 
 
+def why(error: ImageError, dataset: Dataset, sample: Sample) -> str:
+    """What is wrong with an image, without its path: who tells of it says the name."""
+    return error.came.removeprefix(f"{dataset.source(sample)}: ") if sample.path else error.came
+
+
 def _masked(dataset: Dataset, found: Look) -> Look:
-    """With what is to be said of the mask, if it is defective."""
-    if not found.sample.defective:
-        return found
+    """With what is to be said of the mask, if there is one; that of a good image shall mark nothing."""
     try:
         mask = dataset.mask(found.sample)
     except MaskError as error:

@@ -2,8 +2,10 @@
 
 Zou et al., SPot-the-Difference, ECCV 2022. The split is that of `VisA/split_csv/1cls.csv` (columns object, split,
 label, image, mask; paths relative to `VisA`) where that file exists, else a fifth of the normal images, drawn with
-seed 0, is the test's. Kinds of defect come from `candle/image_anno.csv` (columns image, label, mask) if it is there.
-Masks hold class numbers.
+seed 0, is the test's. What the table says counts: an image it lists and that is not there is a broken one, and how many
+are there and not listed is told in `layout`. The authors' `2cls_*.csv` put anomalies into training, from which nothing
+here learns: they are not read, which is told too. Kinds of defect come from `candle/image_anno.csv` (columns image,
+label, mask) if it is there. Masks hold class numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from untaught.data.split import hold_out
 from untaught.errors import DataError
 from untaught.records import GOOD, Sample
 
-ANOMALY = "anomaly"
+NORMAL, ANOMALY = "normal", "anomaly"
+ALLOWED = {("train", NORMAL), ("test", NORMAL), ("test", ANOMALY)}
 
 
 def matches(root: Path) -> bool:
@@ -34,28 +37,46 @@ def read(root: Path) -> FileDataset:
     kinds = _kinds(product)
     table = product.parent / "split_csv" / "1cls.csv"
     name = {path: path.relative_to(root).as_posix() for path in normal + defective}
+    mask_at = {name[picture]: mask for picture, mask in mask_of.items()}
     if table.is_file():
         listed = _listed(table, product.name)
         layout = "VisA layout, split by split_csv/1cls.csv"
-        split_of = {path: listed.get(name[path]) for path in normal + defective}
+        if left := sorted(set(name.values()) - {row["image"] for row in listed}):
+            layout += f"; {len(left)} images are not in it and left out, {left[0]} the first"
+        mask_at |= {row["image"]: root / row["mask"] for row in listed if row.get("mask")}
+        rows = [(row["split"], row["label"] == NORMAL, row["image"]) for row in listed]
     else:
         kept = hold_out([name[path] for path in normal], 0.2, seed=0)
-        layout = "VisA layout without split_csv; a fifth of the normal images, drawn with seed 0, is the test's"
-        split_of = {path: "test" if name[path] in kept else "train" for path in normal}
-        split_of |= dict.fromkeys(defective, "test")
-    samples = [Sample(name[p], "train", GOOD, p) for p in normal if split_of[p] == "train"]
-    samples += [Sample(name[p], "test", GOOD, p) for p in normal if split_of[p] == "test"]
-    samples += [
-        Sample(name[p], "test", kinds.get(name[p], ANOMALY), p, mask_of.get(p)) for p in defective if split_of[p]
-    ]
-    orphans = tuple(sorted(set(mask_files) - set(mask_of.values())))
+        layout = (
+            "VisA layout without split_csv/1cls.csv; a fifth of the normal images, drawn with seed 0, is the test's"
+        )
+        rows = [("test" if name[path] in kept else "train", True, name[path]) for path in normal]
+        rows += [("test", False, name[path]) for path in defective]
+    if others := sorted(path.name for path in table.parent.glob("2cls_*.csv")):
+        layout += f"; {', '.join(others)} not read: nothing here learns from anomalies"
+    samples = []
+    for split, good, image in sorted(rows, key=lambda row: (row[0] == "test", not row[1])):
+        kind = GOOD if good else kinds.get(image, ANOMALY)
+        samples.append(Sample(image, "train" if split == "train" else "test", kind, root / image, mask_at.get(image)))
+    orphans = tuple(sorted(set(mask_files) - {sample.mask_path for sample in samples}))
     return FileDataset(product.name, root, layout, tuple(samples), orphans, labels=True)
 
 
-def _listed(table: Path, product: str) -> dict[str, str]:
-    """Image, relative to the product's folder -> split."""
-    rows = [row for row in _rows(table, {"object", "split", "image"}) if row["object"] == product]
-    return {row["image"].replace("\\", "/").removeprefix(f"{product}/"): row["split"] for row in rows}
+def _listed(table: Path, product: str) -> list[dict[str, str]]:
+    """The rows of one product, with paths relative to its folder."""
+    every = _rows(table, {"object", "split", "label", "image"})
+    rows = [row for row in every if row["object"] == product]
+    if not rows:
+        known = ", ".join(sorted({row["object"] for row in every})) or "none"
+        fix = "give the folder the name it has in the table, or take the table away"
+        raise DataError(f"{table}: no row of the product {product}", f"one of its products: {known}", fix)
+    for row in rows:
+        if (row["split"], row["label"]) not in ALLOWED:
+            came = f"{table}: {row['image']} has split {row['split']!r} and label {row['label']!r}"
+            raise DataError(came, "train with normal, or test with normal or anomaly", "download the table again")
+        for column in ("image", "mask"):
+            row[column] = (row.get(column) or "").replace("\\", "/").removeprefix(f"{product}/")
+    return rows
 
 
 def _kinds(product: Path) -> dict[str, str]:

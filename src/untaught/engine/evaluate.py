@@ -21,7 +21,7 @@ from untaught.engine.guard import Guard
 from untaught.engine.predict import AnyRun, Detector
 from untaught.errors import DataError, MaskError, MetricError, RunError
 from untaught.files import write_text
-from untaught.image import Area, resize_map
+from untaught.image import Area, lies_over, resize_map
 from untaught.metrics.accumulate import MaskedMap, PixelMetrics, pixel_metrics
 from untaught.metrics.auroc import auroc
 from untaught.metrics.average_precision import average_precision
@@ -157,7 +157,7 @@ def spilled(shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
 
 def check_aspect(name: str, mask: tuple[int, int], image: tuple[int, int]) -> None:
     """Raise where a mask (width, height) cannot lie over its image: a scaled one can, one of another shape cannot."""
-    if abs(mask[0] * image[1] - mask[1] * image[0]) > max(*mask, *image):
+    if not lies_over(mask, image):
         raise MaskError(
             f"the mask of {name} is {mask[0]} x {mask[1]} px, the image {image[0]} x {image[1]} px",
             "a mask of the image's shape",

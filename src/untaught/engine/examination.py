@@ -11,7 +11,7 @@ from __future__ import annotations
 from untaught.data.base import Dataset
 from untaught.data.diagnosis import Diagnosis
 from untaught.data.doctor import diagnose
-from untaught.data.look import Look, glance
+from untaught.data.look import Look, glance, why
 from untaught.engine.intake import Intake
 from untaught.image import in_order
 from untaught.progress import Progress, Report
@@ -30,7 +30,7 @@ def examined(dataset: Dataset, intake: Intake, report: Report) -> Diagnosis:
     def look(sample: Sample) -> Look:
         found = intake.seen.get(sample.name)
         if found is None and sample.name in intake.broken:
-            found = Look(sample, reason=intake.broken[sample.name].came)
+            found = Look(sample, reason=why(intake.broken[sample.name], dataset, sample))
         return found or glance(dataset, sample, intake.recipe)
 
     looks = []
@@ -39,4 +39,4 @@ def examined(dataset: Dataset, intake: Intake, report: Report) -> Diagnosis:
         if not (found.reason or found.sample.defective):
             intake.seen[found.sample.name] = found  # of a resumed training, images whose features were kept
         report(Progress("examine", len(looks), len(dataset.samples)))
-    return diagnose(dataset, looks, intake.recipe)
+    return diagnose(dataset, looks, intake.recipe, left_out=intake.broken)

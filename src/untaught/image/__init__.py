@@ -28,7 +28,7 @@ from untaught.image.lookahead import in_order
 from untaught.image.mask import read_mask
 from untaught.image.reader import read, read_with_size
 from untaught.image.recipe import NO_LIMITS_GIVEN, Limits, Recipe
-from untaught.image.stretch import resize_map
+from untaught.image.stretch import lies_over, resize_map
 from untaught.image.tiles import Tiling
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "decode",
     "find_depth",
     "in_order",
+    "lies_over",
     "load",
     "load_depth",
     "probe",

@@ -15,6 +15,7 @@ from untaught.image.depth import Plane, prepare
 from untaught.image.file import check_size, encoded
 from untaught.image.reader import read_with_size
 from untaught.image.recipe import Limits, Recipe
+from untaught.image.stretch import lies_over
 
 DepthSource: TypeAlias = str | Path | bytes | bytearray | memoryview | NDArray[Any]
 SUFFIXES = (".tiff", ".tif", ".png", ".npy")
@@ -55,7 +56,7 @@ def read_inputs(source: Source | WithDepth, recipe: Recipe) -> tuple[dict[str, N
 def check_pair(name: str, distance: Plane, size: tuple[int, int]) -> None:
     """Raise ImageError where depth cannot lie over its image (width, height): scaled it can, of another shape not."""
     height, width = distance.shape
-    if abs(width * size[1] - height * size[0]) > max(*size, width, height):
+    if not lies_over((width, height), size):
         raise ImageError(
             f"{name}: depth of {width} x {height} px with an image of {size[0]} x {size[1]} px",
             "depth that lies over its image, at any scale",

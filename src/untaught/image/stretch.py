@@ -1,4 +1,4 @@
-"""Maps of scores at another size."""
+"""Maps of scores at another size, and what can lie over what."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ def resize_map(scores: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
         return scores
     raw = Image.fromarray(np.ascontiguousarray(scores, np.float32))
     return np.asarray(raw.resize(size, Image.Resampling.BILINEAR))
+
+
+def lies_over(size: tuple[int, int], image: tuple[int, int]) -> bool:
+    """Whether a mask or depth of `size` can lie over an image, both (width, height): at any scale, of the same shape.
+
+    Off by a pixel or so of rounding is the same shape.
+    """
+    return abs(size[0] * image[1] - size[1] * image[0]) <= max(*size, *image)
