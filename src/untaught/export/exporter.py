@@ -206,4 +206,6 @@ class Export:
             yield golden_parts(place, self.held_out.samples[number].name, inputs, says, says.score > limit)
 
     def _inputs(self, number: int) -> Inputs:
-        return self.detector.decode(self.held_out.source(self.held_out.samples[number], self.recipe)).inputs
+        """What the graph is fed with of one of the held-out images."""
+        read = self.detector.decode(self.held_out.source(self.held_out.samples[number], self.recipe)).inputs
+        return {name: read[name] for name in self.detector.method.inputs}

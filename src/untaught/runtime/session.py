@@ -23,7 +23,7 @@ class Session(Protocol):
     version: str
 
     def __call__(self, inputs: Mapping[str, NDArray[Any]], /) -> Answers:
-        """Maps (n, h, w) and scores (n,) of a batch of n."""
+        """Maps (n, h, w) and scores (n,) of a batch of n; of `inputs` those count that the graph has."""
 
 
 def installed() -> list[Backend]:
@@ -79,10 +79,11 @@ class OnnxRuntimeSession:
         options.log_severity_level = 4  # what goes wrong is raised
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         check_ends({end.name for end in self._session.get_outputs()})
+        self._inputs = [end.name for end in self._session.get_inputs()]
 
     def __call__(self, inputs: Mapping[str, NDArray[Any]], /) -> Answers:
         """Maps and scores."""
-        map_, score = self._session.run(["map", "score"], dict(inputs))
+        map_, score = self._session.run(["map", "score"], {name: inputs[name] for name in self._inputs})
         return map_, score
 
 
@@ -104,6 +105,7 @@ class OpenVinoSession:
         core = openvino.Core()
         self._compiled = core.compile_model(core.read_model(model), "CPU", settings)
         check_ends({end.any_name for end in self._compiled.outputs})
+        self._inputs = [end.any_name for end in self._compiled.inputs]
         self._own = threading.local()  # a request belongs to one thread at a time
 
     def __call__(self, inputs: Mapping[str, NDArray[Any]], /) -> Answers:
@@ -111,7 +113,7 @@ class OpenVinoSession:
         request = getattr(self._own, "request", None)
         if request is None:
             request = self._own.request = self._compiled.create_infer_request()
-        request.infer(dict(inputs), share_inputs=True)
+        request.infer({name: inputs[name] for name in self._inputs}, share_inputs=True)
         return request.get_tensor("map").data.copy(), request.get_tensor("score").data.copy()
 
 
