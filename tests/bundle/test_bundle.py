@@ -94,6 +94,11 @@ def external_data(file):
     return {"model.onnx": model.SerializeToString()}
 
 
+def golden_with(file, **changes):
+    first = json.loads(read_parts(file)[CARD])["golden"][0]
+    return {CARD: card_with(file, golden=[{**first, **changes}])}
+
+
 FAULTS = {
     "future": (from_the_future, r"bundle_version|schema version 99.*9\.1"),
     "future run": (lambda file: {CARD: card_with(file, schema_version=99)}, "schema version 99"),
@@ -105,8 +110,12 @@ FAULTS = {
     "custom operator": (lambda file: {"model.onnx": b"\x3a\x0a\x0a\x08\x3a\x06custom"}, "custom"),
     "signer without signature": (lambda file: {CARD: card_with(file, public_key="00" * 32)}, "names a signer"),
     "signature without signer": (lambda file: {SIGNATURE: bytes(64)}, "names a signer"),
+    "nothing golden": (lambda file: {CARD: card_with(file, golden=[])}, "`golden` is damaged"),
     "shortened map": (lambda file: {"golden/0_map.f32": bytes(12)}, "golden/0_map.f32"),
+    "golden without input": (lambda file: golden_with(file, inputs={}), "does not take the golden picture"),
+    "golden of no number": (lambda file: golden_with(file, score=float("nan")), "fails its own test"),
 }
+PROVEN = ("shortened map", "golden without input", "golden of no number")  # only read when the file proves itself
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -117,7 +126,7 @@ def test_a_forged_bundle_is_refused_with_exit_code_2_and_never_executed(
     bad = repacked(bundle_file, tmp_path / "bad.untaught", **make(bundle_file))
 
     def executed(*_, **__):
-        if fault != "shortened map":  # which is only read when the file proves itself
+        if fault not in PROVEN:
             raise AssertionError("the graph was loaded")
         return opened(*_, **__)
 

@@ -102,7 +102,7 @@ class BundleCard(Card):
     rounding: dict[str, float] = Field(description="by how much `score` and `map` thresholds were raised")
     regions: RegionRecord
     tolerance: float = Field(description="largest share by which a golden answer may differ")
-    golden: list[GoldenRecord]
+    golden: list[GoldenRecord] = Field(min_length=1)
     held_out: int = Field(description="held-out good images on which the runtimes were compared")
     parity: dict[str, ParityRecord] = Field(description="by runtime")
     drop: DropRecord | None = None

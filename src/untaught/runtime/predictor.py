@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from untaught.bundle.bundle import Bundle
-from untaught.errors import BundleError
+from untaught.bundle.card import GoldenRecord
+from untaught.errors import BundleError, UntaughtError
 from untaught.inspector import Inspector, score_image
+from untaught.records import ScoreMap
 from untaught.runtime.session import Backend, open_session
 
 
@@ -55,7 +57,7 @@ def prove(predictor: Predictor) -> None:
     highest = max(np.abs(map_).max() for _, map_ in expected)
     largest = max(abs(golden.score) for golden in card.golden)
     for golden, map_ in expected:
-        says = score_image(predictor.score, bundle.golden_inputs(golden), predictor.recipe)
+        says = answer(predictor, golden)
         off_score = abs(says.score - golden.score) / (largest or 1)
         off_map = float(np.abs(says.map - map_).max() / (highest or 1)) if says.map.shape == map_.shape else np.inf
         limit = card.calibration.image.value
@@ -69,3 +71,23 @@ def prove(predictor: Predictor) -> None:
                 f"the answers of the export, within {card.tolerance:g}",
                 "use another backend, or export the run again on this machine",
             )
+
+
+def answer(predictor: Predictor, golden: GoldenRecord) -> ScoreMap:
+    """What the graph says of a golden picture.
+
+    Raises:
+        BundleError: the picture is not what the graph takes.
+    """
+    bundle = predictor.bundle
+    try:
+        return score_image(predictor.score, bundle.golden_inputs(golden), predictor.recipe)
+    except UntaughtError:
+        raise
+    except Exception as error:  # each runtime has its own, and they share no base
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise BundleError(
+            f"{bundle.path}: the graph does not take the golden picture {golden.name} ({reason})",
+            "pictures as the graph is fed with",
+            "export the run again",
+        ) from error
