@@ -23,7 +23,7 @@ def preparation(recipe: Recipe) -> list[str]:
     if recipe.depth is not None:
         steps.append(
             f"depth beside it: metres (integers times {recipe.depth.unit:g}), the part is what lies more than "
-            f"{recipe.depth.relief:g} m off the plate; `untaught.image.depth.prepare` says each step"
+            f"{recipe.depth.relief:g} m off the plate; docs/guide/bundle.md says each step"
         )
     if recipe.area is not None:
         steps.append(f"paint all pixels outside recipe.area in the RGB colour {list(recipe.area.fill)}")
