@@ -2,8 +2,9 @@
 
 Each run is its own process; a run that is there already is not repeated, so the script can be stopped and started.
 Figures are of the last epoch; nothing of the test split is seen in training. Peers' figures come from the JSON files
-that benchmarks/peers.py writes. Beside the page, src/untaught/measured.json is renewed: what `untaught list` and the
-pages of the methods say of accuracy and cost (`python docs/pages.py` takes it up).
+that benchmarks/peers.py writes. Every record is added to docs/results.json, from which the page is written; a record of
+the same method, product and seed replaces the one there. Beside the page, src/untaught/measured.json is renewed: what
+`untaught list` and the pages of the methods say of accuracy and cost (`python docs/pages.py` takes it up).
 
     python benchmarks/results.py --runs DIR --data FOLDER... [--methods NAME...] [--peers DIR] [--seeds 0 1 2]
                                  [--workers 2] [--only-table]
@@ -44,8 +45,9 @@ which mask belongs to which image was reconstructed. Five of the six papers hold
 across.
 
 What was chosen by looking at these products' test figures: levels, the rule of the input's size, widths, distance,
-score form, map weights and the least and most steps of the presets (one setting for all). On products never looked
-at, expect somewhat less.
+score form, map weights, the least and most steps of the presets (one setting for all). On products never
+looked at, expect somewhat less. Between the least and the most steps held-out good images decide, as the last table
+tells.
 
 Peers: anomalib 2.7.0 with the same backbone weights at 256 px (`benchmarks/peers.py` says how), measured by the same
 metrics. Training times are CPU seconds of the training process (user + system), from its start for untaught, without
@@ -57,28 +59,31 @@ to verdict with one thread, the median of sixteen test images.
 def main() -> None:
     """Run what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path)
-    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--runs", type=Path, help="folder of our runs and their records")
+    parser.add_argument("--peers", type=Path, help="folder of the peers' records")
     parser.add_argument("--data", type=Path, nargs="*", default=[])
     parser.add_argument("--methods", nargs="+", default=method_names(), choices=method_names())
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=1, help="runs at a time, each on its share of the cores")
     parser.add_argument("--only-table", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("docs/results.md"))
+    parser.add_argument("--records", type=Path, default=Path("docs/results.json"))
     parser.add_argument("--measured", type=Path, default=Path("src/untaught/measured.json"))
     parser.add_argument("--time", type=Path, nargs=2, metavar=("RUN", "DATA"), help="print the CPU seconds of an image")
     args = parser.parse_args()
     if args.time:
         print(seconds_per_image(*args.time))
         return
-    if args.runs is None:
-        parser.error("--runs is missing")
-    args.runs.mkdir(parents=True, exist_ok=True)
     if not args.only_table:
+        if args.runs is None:
+            parser.error("--runs is missing")
+        args.runs.mkdir(parents=True, exist_ok=True)
         jobs = [(name, folder, seed) for seed in args.seeds for folder in args.data for name in args.methods]
         with ThreadPoolExecutor(args.workers) as pool:
             list(pool.map(lambda job: measure(*job, args.runs, args.workers), jobs))
-    ours, theirs = own_records(args.runs), peer_records(args.peers)
+    records = renewed(args.records, args.runs, args.peers)
+    args.records.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    ours, theirs = by_product(records["ours"], "product", "method"), by_product(records["peers"], "data", "model")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(page(ours, theirs), encoding="utf-8")
     args.measured.write_text(json.dumps(summary(ours), indent=1) + "\n", encoding="utf-8")
@@ -143,21 +148,24 @@ def seconds_per_image(run: Path, data: Path) -> float:
     return statistics.median(taken[1:])
 
 
-def own_records(runs: Path) -> Records:
-    """What is there of our methods."""
-    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    for path in sorted(runs.glob("*.json")):
-        record = json.loads(path.read_text())
-        found[record["product"]][record.get("method", DEFAULT)].append(record)
-    return found
+def renewed(known: Path, runs: Path | None, peers: Path | None) -> dict[str, list[dict[str, Any]]]:
+    """The records known so far and those of finished runs, which go before; figures by kind of defect are left out."""
+    every = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {"ours": [], "peers": []}
+    for side, folder, names in (("ours", runs, ("method", "product")), ("peers", peers, ("model", "data"))):
+        files = sorted(folder.glob("*.json")) if folder else []
+        found = every[side] + [json.loads(path.read_text()) for path in files]
+        latest = {(*(record[name] for name in names), record["seed"]): record for record in found}
+        every[side] = [latest[key] for key in sorted(latest)]
+        for record in every[side]:
+            record["figures"].pop("kinds", None)
+    return every
 
 
-def peer_records(peers: Path | None) -> Records:
-    """What is there of the peers."""
+def by_product(records: Iterable[dict[str, Any]], product: str, name: str) -> Records:
+    """Records by product and method or peer, in the order of their names."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    for path in sorted(peers.glob("*.json")) if peers else []:
-        record = json.loads(path.read_text())
-        found[Path(record["data"]).name][record["model"]].append(record)
+    for record in sorted(records, key=lambda record: (record[product], record[name], record["seed"])):
+        found[record[product]][record[name]].append(record)
     return found
 
 
@@ -248,14 +256,17 @@ def milliseconds(records: Iterable[dict[str, Any]]) -> str:
 def effort(ours: Records) -> list[str]:
     """Images and epochs behind every figure."""
     lines = [
-        "| product | images | method | trained parameters | epochs, by seed |",
-        "| --- | ---: | --- | ---: | --- |",
+        "| product | images | method | trained parameters | epochs, by seed | the last stage, first seed |",
+        "| --- | ---: | --- | ---: | --- | --- |",
     ]
     for product, found in ours.items():
         for name, records in found.items():
             training = records[0]["training"]
             epochs = "; ".join(" + ".join(map(str, r["training"]["epochs"].values())) for r in records)
-            lines.append(f"| {product} | {training['images']} | {name} | {training['parameters']:,} | {epochs} |")
+            why = list(training["stopped"].values())[-1]
+            lines.append(
+                f"| {product} | {training['images']} | {name} | {training['parameters']:,} | {epochs} | {why} |"
+            )
     return lines
 
 

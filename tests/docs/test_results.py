@@ -7,7 +7,7 @@ import results
 
 def record(method, product, seed, auroc, **more):
     figures = {"image_auroc": auroc, "pixel_auroc": 0.9, "aupro": None, "seconds_per_image": 0.2}
-    training = {"images": 24, "epochs": {"one": 3, "two": 4}, "parameters": 1234567}
+    training = {"images": 24, "epochs": {"one": 3, "two": 4}, "parameters": 1234567, "stopped": {"two": "enough"}}
     machine = {"device": "a mill", "cores": "2"}
     return {
         "method": method, "product": product, "seed": seed, "figures": figures, "training": training,
@@ -22,17 +22,21 @@ def test_methods_beside_peers(tmp_path):
     rows.append(record("other", "bottle", 0, 0.99, resumed=True))
     for number, row in enumerate(rows):
         (tmp_path / "ours" / f"{number}.json").write_text(json.dumps(row))
-    peer = {"data": "/x/bottle", "model": "padim", "train_cpu_seconds": 12.0, "cpu_seconds_per_image": 0.1}
+    peer = {"data": "bottle", "model": "padim", "seed": 0, "train_cpu_seconds": 12.0, "cpu_seconds_per_image": 0.1}
     peer["figures"] = rows[0]["figures"] | {"image_auroc": 0.98}
     (tmp_path / "peers" / "p.json").write_text(json.dumps(peer))
-    ours, theirs = results.own_records(tmp_path / "ours"), results.peer_records(tmp_path / "peers")
+    known = tmp_path / "known.json"
+    known.write_text(json.dumps({"ours": [record("reverse_distillation", "bottle", 0, 0.5)], "peers": []}))
+    every = results.renewed(known, tmp_path / "ours", tmp_path / "peers")
+    ours = results.by_product(every["ours"], "product", "method")
+    theirs = results.by_product(every["peers"], "data", "model")
     text = results.page(ours, theirs)
     assert "| product | seeds | reverse_distillation | other | PaDiM |" in text
     assert "| bottle | 0, 1 | 96.0 ± 1.4 | 99.0 | 98.0 |" in text
     assert "| bottle | 0, 1 | 50 | not measured | 12 |" in text
     assert "| bottle | 0, 1 | 40 | 40 | 100 |" in text
     assert "- bottle, Image AUROC: PaDiM 98.0 ahead of 96.0 (our best: other 99.0)" in text
-    assert "| bottle | 24 | other | 1,234,567 | 3 + 4 |" in text
+    assert "| bottle | 24 | other | 1,234,567 | 3 + 4 | enough |" in text
     told = results.summary(ours)
     assert told["machine"] == "a mill, 2 cores"
     assert told["methods"]["reverse_distillation"]["products"]["bottle"] == {
