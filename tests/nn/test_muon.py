@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from untaught.nn.muon import MuonAdam, orthogonalise
+from untaught.nn.muon import MuonAdam, orthogonalise, polynomial, powers
 
 
 @pytest.mark.parametrize("shape", [(16, 64), (64, 16), (32, 32)])
@@ -19,6 +19,18 @@ def test_singular_directions_are_kept():
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     agreement = (orthogonalise(matrix) * (u @ v)).sum() / (u @ v).square().sum()
     assert agreement == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("rank", [12, 5])
+def test_the_iteration_on_the_gram_matrix_is_the_one_on_the_matrix(rank):
+    torch.manual_seed(0)
+    left, right = torch.randn(12, rank), torch.randn(rank, 60)
+    start = left * torch.logspace(0, -2, rank) @ right
+    start /= start.norm()
+    step = start.double()
+    for _ in range(5):
+        step = polynomial(step @ step.T) @ step
+    torch.testing.assert_close(powers(start @ start.T, 5) @ start, step.float(), atol=2e-3, rtol=0)
 
 
 def test_adam_part_equals_torch():

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from untaught.nn.precision import bf16_pays
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+LONG = 4  # from so many columns a row the iteration on the Gram matrix is the cheaper one
 
 
 class MuonAdam(torch.optim.Optimizer):
@@ -90,14 +91,37 @@ class MuonAdam(torch.optim.Optimizer):
 
 
 def orthogonalise(matrix: Tensor, rounds: int = 5) -> Tensor:
-    """The semi-orthogonal matrix nearest to `matrix` (r, c), roughly: singular values come out between 0.7 and 1.2."""
-    a, b, c = NEWTON_SCHULZ
+    """The semi-orthogonal matrix nearest to `matrix` (r, c), roughly: singular values come out between 0.7 and 1.2.
+
+    Of a long matrix X the iteration is done on the small X X' alone, which tells all factors to be multiplied by;
+    they commute. In fp32, for rounding would make its small eigenvalues negative.
+    """
     tall = matrix.shape[0] > matrix.shape[1]
     inner = matrix.T if tall else matrix
     inner = inner / (inner.norm() + 1e-7)
-    inner = inner.bfloat16() if bf16_pays(matrix.device) else inner
-    for _ in range(rounds):
-        gram = inner @ inner.T
-        inner = a * inner + (b * gram + c * gram @ gram) @ inner
-    result: Tensor = inner.T if tall else inner
+    low = inner.bfloat16() if bf16_pays(matrix.device) else inner
+    if inner.shape[1] >= LONG * inner.shape[0]:
+        low = powers(inner @ inner.T, rounds).to(low.dtype) @ low
+    else:
+        for _ in range(rounds):
+            low = polynomial(low @ low.T) @ low
+    result: Tensor = low.T if tall else low
     return result.to(matrix.dtype)
+
+
+def polynomial(gram: Tensor) -> Tensor:
+    """What a matrix with this Gram matrix is multiplied by in one round of the iteration."""
+    a, b, c = NEWTON_SCHULZ
+    factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    factor.diagonal().add_(a)
+    return factor
+
+
+def powers(gram: Tensor, rounds: int) -> Tensor:
+    """The product of the factors of all rounds, from the first Gram matrix."""
+    total = factor = polynomial(gram)
+    for _ in range(rounds - 1):
+        gram = factor @ gram @ factor
+        factor = polynomial(gram)
+        total = factor @ total
+    return total
