@@ -43,3 +43,9 @@ def test_before_it_has_settled_nothing_is_beyond_the_usual():
 def test_nothing_is_kept_where_it_is_not_asked_for(settings):
     assert not list(make(**settings).buffers(recurse=False))
     make(**settings).settle([levels()])
+
+
+def test_smoothing_grows_with_the_input_unless_it_is_told_not_to():
+    radii = [LevelMap(MapSettings(sigma=8.0), 3, side).smooth.radius for side in (128, 256, 512)]
+    assert radii == [4, 8, 16]
+    assert {LevelMap(MapSettings(**PAPER_MAP), 3, side).smooth.radius for side in (128, 256, 512)} == {16}

@@ -33,6 +33,9 @@ class MapSettings(Frozen):
         default=4, ge=1, description="pixels of the input per position where levels are summed and smoothed"
     )
     sigma: float = Field(default=4.0, ge=0, description="Gaussian smoothing of the map in pixels of the input; 0: none")
+    sigma_side: int = Field(
+        default=256, ge=0, description="side of the input that sigma is meant for, it grows with the input; 0: any"
+    )
     top: float = Field(
         default=0.03,
         ge=0,
@@ -53,7 +56,10 @@ class MapSettings(Frozen):
 
 
 LEAST = 1e-6
-PAPER_MAP = {"energy": 0.0, "weights": (), "align_corners": True, "stride": 1, "sigma": 4.0, "top": 0.0, "votes": ()}
+PAPER_MAP = {
+    "energy": 0.0, "weights": (), "align_corners": True, "stride": 1, "sigma": 4.0, "sigma_side": 0, "top": 0.0,
+    "votes": (),
+}  # fmt: skip
 """Plain sum of the levels, upsampled with aligned corners, Gaussian of 4 px, maximum: RD4AD and its kin."""
 
 
@@ -83,14 +89,16 @@ class LevelMap(nn.Module):
     Args:
         settings: how.
         levels: their number.
+        side: of the input in pixels.
     """
 
     usual: Tensor
 
-    def __init__(self, settings: MapSettings, levels: int) -> None:
+    def __init__(self, settings: MapSettings, levels: int, side: int = 256) -> None:
         super().__init__()
         self.settings = settings
-        self.smooth = Smooth(settings.sigma / settings.stride)
+        grown = side / settings.sigma_side if settings.sigma_side else 1.0
+        self.smooth = Smooth(settings.sigma * grown / settings.stride)
         self.watchful = settings.top > 0 and settings.roots and settings.foreign > 0
         if self.watchful:
             self.register_buffer("usual", torch.full((levels,), torch.inf))
