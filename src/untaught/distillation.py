@@ -22,6 +22,13 @@ from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.standard import Standards
 from untaught.nn.students import MirroredStudent, SlimStudent, StudentSettings
 
+RESTORING: Mapping[str, Any] = {
+    "levels": (4, 8, 16, 32),
+    "student": {"widths": (24, 48, 96, 192), "plain": 1},
+    "map": {"weights": (1.0, 1.0, 2.0, 0.0), "votes": (1.0, 0.25, 1.0, 0.25)},
+}
+"""`lite` presets of students that restore the teacher's levels: narrow and without a block at the finest one."""
+
 
 class DistillationTraining(OptimizerSettings):
     """How the student is trained."""
@@ -84,7 +91,7 @@ class Distillation(Method):
         self.teacher = Teacher(config.backbone, config.levels, config.weights, untrained=untrained)
         self.backbone = self.teacher.record
         self.standards = Standards(self.teacher.channels, config.standardise)
-        self.map = LevelMap(config.map, len(config.levels))
+        self.map = LevelMap(config.map, len(config.levels), config.image_size)
         self.reduction = self.map.reduction
 
     def distil(

@@ -144,12 +144,14 @@ def test_lite_scales_what_the_teacher_says_and_not_its_deviation():
     with torch.no_grad():
         method.prepare(method.stages()[0], [Batch(torch.arange(4), image)], lambda tensor: tensor)
         raw = method.teacher(image)
-        plain = method.standards(raw)
-        for number, advanced in enumerate(method.advanced(image)):
-            own, standard = plain[number], method.standards[number]
-            gate = method.amplifier.gates[number](own)[:, None]
-            factor = torch.tanh(method.amplifier.generators[number].project(own))
-            expected = own + gate * factor * raw[number] / standard.deviation[:, None, None]
+        plain, raised = method.standards(raw), method.advanced(image)
+        assert torch.equal(raised[0], plain[0]), "the finest level is spared"
+        for number, (gate, generator) in enumerate(
+            zip(method.amplifier.gates, method.amplifier.generators, strict=True), start=1
+        ):
+            own, standard, advanced = plain[number], method.standards[number], raised[number]
+            factor = torch.tanh(generator.project(own))
+            expected = own + gate(own)[:, None] * factor * raw[number] / standard.deviation[:, None, None]
             inside = own.abs() < 8  # beyond, the standardised feature is cut off
             assert torch.allclose(advanced[inside], expected[inside], atol=1e-4)
 
@@ -214,10 +216,9 @@ def residuals(method, batches):
     """Mean norm of the residual at anomalous positions and at the others."""
     strong, weak = [], []
     for batch in batches:
-        plain = method.standards(method.teacher(batch.defect))
-        for level, advanced, mask in zip(
-            plain, method.advanced(batch.defect), method.masks(batch.mask, plain), strict=True
-        ):
+        _, plain = method.spared(method.standards(method.teacher(batch.defect)))
+        _, raised = method.spared(method.advanced(batch.defect))
+        for level, advanced, mask in zip(plain, raised, method.masks(batch.mask, plain), strict=True):
             norm = (advanced - level).norm(dim=1)
             strong.append(norm[mask])
             weak.append(norm[~mask])
@@ -228,7 +229,7 @@ def test_quality_is_measured_on_pairs_and_on_good_images(lite):
     batch = pairs(lite, *draw_parts(64).good)
     with torch.no_grad():
         measured = lite.measure([batch])
-        levels = lite.standards(lite.teacher(batch.defect))
+        _, levels = lite.spared(lite.standards(lite.teacher(batch.defect)))
         gates, masks = lite.amplifier.gate(levels), lite.masks(batch.mask, levels)
     flat = [torch.cat([level.flatten() for level in group]) for group in (gates, masks)]
     expected = gate_quality(*flat)
@@ -253,6 +254,7 @@ def test_exportable(preset, request):
         ({"image_size": 100}, "multiple of"),
         ({"levels": [4, 16]}, "double"),
         ({"amplifier": {"weight": -1}}, "amplifier.weight"),
+        ({"amplifier": {"spared": 4}}, "amplifier.spared is 4 of 4 levels"),
         ({"amplifier": {"sahre": 0.2}}, "share"),
     ],
 )

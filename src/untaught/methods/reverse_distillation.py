@@ -32,9 +32,9 @@ Preset `lite`
     for the rest, batches of 8; training ends by itself when held-out good images stop improving or are restored well
     enough. Distances: squared, averaged over channels; at the two finest levels half of it is that of 3 x 3
     neighbourhoods (`maps.distance.coherent_distance`). Map: sum of the levels of stride 4, 8 and 16, the last one
-    twice, on a grid of 4 px, smoothed by a Gaussian of 4 px. Score: of the roots of each level's distances the mean of
-    the highest 3 % above their lower quartile, summed over levels, those of stride 8 and 32 at a quarter of their
-    weight.
+    twice, on a grid of 4 px, smoothed by a Gaussian of 4 px for an input of 256 px, of more for larger ones. Score:
+    of the roots of each level's distances the mean of the highest 3 % above their lower quartile, summed over levels,
+    those of stride 8 and 32 at a quarter of their weight.
 
 Deviations of `paper` from the paper, and why
     - The loss compares each level as one long vector, as the authors' code does; the paper's per-position form is
@@ -63,6 +63,7 @@ Deviations of `lite` from the paper, and why
     - Neighbouring differences are averaged before they are squared, for half of the two finest levels' distance:
       grain, which nobody can foretell, averages out; a defect does not.
     - Stride 16 counts twice in the map: it says best what is defective, the finer ones where.
+    - The smoothing grows with the input, of which the paper knows one size.
     - The coarsest level is in the score alone. It finds what is large and faint; it cannot say where.
     - In the score each level speaks for itself: the sum would be ruled by the level with the larger distances. Stride
       8 says little that 4 and 16 do not say, and 32 is coarse: a quarter of the weight for both. Roots,
@@ -82,7 +83,7 @@ from pydantic import Field
 from torch import Tensor
 
 from untaught.batch import Batch
-from untaught.distillation import Distillation, DistillationTraining, ReverseConfig
+from untaught.distillation import RESTORING, Distillation, DistillationTraining, ReverseConfig
 from untaught.losses.cosine import cosine_losses
 from untaught.losses.squared import squared_losses
 from untaught.maps.distance import level_distances
@@ -108,11 +109,7 @@ class ReverseDistillationConfig(ReverseConfig):
     training: TrainingConfig = TrainingConfig()
 
 
-LITE: Mapping[str, Any] = {
-    "levels": (4, 8, 16, 32),
-    "student": {"widths": (24, 48, 96, 192), "plain": 1},
-    "map": {"weights": (1.0, 1.0, 2.0, 0.0), "votes": (1.0, 0.25, 1.0, 0.25)},
-}
+LITE: Mapping[str, Any] = RESTORING
 PAPER: Mapping[str, Any] = {
     "backbone": "wide_resnet50_2.tv_in1k",
     "image_size": 256,
@@ -154,7 +151,7 @@ class ReverseDistillation(Distillation):
         """One stage: the student learns to restore the teacher's features of good images."""
         training = self.config.training
         watch = "cosine" if training.loss == "global" else "distance"
-        plateau = Plateau(watch, every=25, least=0.03, enough=0.3, minimum=280, maximum=750)
+        plateau = Plateau(watch, every=25, least=0.03, enough=0.3, minimum=250, maximum=750)
         return [self.distil("distil", self.loss, training, plateau)]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
