@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,8 @@ def picture_hash(pixels: NDArray[np.uint8]) -> str:
 
 def why(error: ImageError, dataset: Dataset, sample: Sample) -> str:
     """What is wrong with an image, without its path: who tells of it says the name."""
-    return error.came.removeprefix(f"{dataset.source(sample)}: ") if sample.path else error.came
+    source = dataset.source(sample)
+    return error.came.removeprefix(f"{source}: ") if isinstance(source, Path) else error.came
 
 
 def _masked(dataset: Dataset, found: Look) -> Look:
