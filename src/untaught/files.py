@@ -30,13 +30,19 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise not_written(path, error) from None
+        raise not_written(path, error) from error
 
 
 def not_written(path: Path, error: OSError) -> RunError:
     """The error for a file or folder that cannot be written, with advice by what the system said."""
     expected, fix = _ADVICE.get(error.errno or 0, ("a writable folder with free space", "choose another folder"))
     return RunError(f"{path} cannot be written ({error.strerror or error})", expected, fix)
+
+
+def disk_full(error: RunError) -> bool:
+    """Whether a disk without space, or a quota that is used up, was the cause."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 _FULL = ("a folder with free space", "free space, or choose another folder")

@@ -135,7 +135,7 @@ class Result:
     """Figures of one group of test images: all of them, one product, or one kind of defect beside all good ones.
 
     Rates are fractions; a figure that cannot be computed (no defects, no masks) is None, never a made-up number.
-    Intervals are Wilson 95 % (low, high).
+    Intervals are Wilson 95 % (low, high). `left_out` tells of images that did not decode: name -> reason.
     """
 
     n_good: int
@@ -157,3 +157,4 @@ class Result:
     seconds_per_image: float | None = None
     kinds: dict[str, Result] = field(default_factory=dict)
     products: dict[str, Result] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)

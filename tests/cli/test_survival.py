@@ -119,7 +119,32 @@ def test_a_full_disk_while_saving(run, good, tmp_path, monkeypatch):
     code, _, err = train(run, good, tmp_path / "r")
     assert code == 2
     assert "No space left" in err
+    assert "--resume" not in err  # nothing was begun
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".tmp"]
+
+
+def test_a_disk_that_is_full_later_leaves_a_training_that_can_be_resumed(run, good, tmp_path, monkeypatch):
+    import errno
+
+    synced = os.fsync
+
+    def full(handle):
+        if (tmp_path / "r" / "settings.toml").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        synced(handle)
+
+    monkeypatch.setattr("untaught.files.os.fsync", full)
+    code, _, err = train(run, good, tmp_path / "r")
+    assert code == 2
+    assert f"free space and repeat the command with --out {tmp_path / 'r'} --resume" in " ".join(err.split())
+    monkeypatch.undo()
+
+
+def test_resume_where_nothing_was_begun_says_so(run, good, tmp_path):
+    code, _, err = train(run, good, tmp_path / "mistyped", "--resume")
+    assert code == 0
+    assert "Nothing to resume" in err
+    assert str(tmp_path / "mistyped") in err
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root to make a small file system")

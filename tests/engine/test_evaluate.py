@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 import untaught
 from untaught.engine.evaluate import KEYS, evaluate, to_json
-from untaught.errors import DataError
+from untaught.errors import ConfigError, DataError
 from untaught.image import read_mask, resize_map
 from untaught.run import Run
 
@@ -144,6 +144,27 @@ def test_masks_of_another_shape_are_refused_and_empty_ones_give_no_pixel_figures
         Image.new("L", (200, 50), 255).save(path)
     with pytest.raises(MaskError, match="200 x 50"):
         evaluate(Run(tmp_path / "run"), str(tmp_path / "data"))
+
+
+def test_broken_test_images_are_all_named_or_left_out_and_listed(run, product, tmp_path):
+    shutil.copytree(product, tmp_path / "data")
+    shutil.copytree(run.folder, tmp_path / "run")
+    (tmp_path / "data" / "test" / "good" / "000.png").write_text("torn")
+    (tmp_path / "data" / "test" / "dent" / "zzz.png").write_bytes(b"")
+    again, data = Run(tmp_path / "run"), str(tmp_path / "data")
+    with pytest.raises(DataError, match=r"2 of 19 test .*test/dent/zzz.png: an empty file; test/good/000.png: an un"):
+        evaluate(again, data)
+    with pytest.raises(ConfigError, match="fail or skip"):
+        evaluate(again, data, on_bad_image="ignore")
+    result = evaluate(again, data, on_bad_image="skip")
+    assert (result.n_good, result.n_defective) == (7, 10)
+    assert set(result.left_out) == set(to_json(result)["left_out"]) == {"test/dent/zzz.png", "test/good/000.png"}
+    names = [row["name"] for row in again.evaluation()["rows"]]
+    assert len(names) == 17
+    known = {row["name"]: row["score"] for row in run.evaluation()["rows"]}
+    assert {row["name"]: row["score"] for row in again.evaluation()["rows"]} == {name: known[name] for name in names}
+    assert result.pixel_auroc is not None
+    assert next(iter(Run(again.folder).card.metrics.values())).left_out == result.left_out
 
 
 def test_a_full_disk_is_one_clear_error(run, product, monkeypatch):

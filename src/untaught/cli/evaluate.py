@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from untaught.cli.console import Json, Quiet, progress
+from untaught.cli.console import Json, Quiet, progress, remark
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     data: Annotated[list[str], typer.Option(help="Data set whose test split is measured; may be repeated.")],
     limit: Annotated[float, typer.Option(help="False-positive rate up to which AUPRO integrates.")] = 0.3,
+    on_bad_image: Annotated[str, typer.Option(help="`fail` or `skip` where an image does not decode.")] = "fail",
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
@@ -28,10 +29,15 @@ def evaluate(
     opened = Run(run)
     with opened.alone("evaluate"):
         with progress(quiet or json_) as report:
-            result = evaluate_run(opened, data[0] if len(data) == 1 else data, limit=limit, report=report)
+            spec = data[0] if len(data) == 1 else data
+            result = evaluate_run(opened, spec, limit=limit, on_bad_image=on_bad_image, report=report)
         page = write_report([opened], run / "report.html")
     if json_:
         print(json.dumps(to_json(result)))
     else:
+        if result.left_out:
+            remark(f"left out: {len(result.left_out)} test images that do not decode")
+            for name, reason in result.left_out.items():
+                remark(f"    {name}: {reason}")
         typer.echo(result_table(result))
         typer.echo(page)

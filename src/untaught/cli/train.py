@@ -11,6 +11,8 @@ import typer
 
 from untaught.cli.console import Json, Quiet, first_process, progress, remark
 from untaught.cli.doctor import as_lines
+from untaught.errors import RunError
+from untaught.files import disk_full
 from untaught.lock import alone
 from untaught.run import run_folder
 
@@ -80,6 +82,9 @@ def train(
     settings = asked(given, parse_overrides(set_ or []))
     out = run_folder(out, settings.name, resume=resume)
 
+    if resume and not (out / "settings.toml").exists():
+        remark(f"Nothing to resume: {out} holds no training that was begun. A new one begins there.")
+
     with alone(out, "train") if first_process() else nullcontext():
         from untaught.engine.train import train as train_run
         from untaught.report.page import write_report
@@ -89,12 +94,17 @@ def train(
                 run = train_run(
                     settings, out, resume=resume, report=report, diagnosed=lambda told: warn(told, quiet, json_)
                 )
+            if not first_process():
+                return
+            write_report([run], run.folder / "report.html")
         except KeyboardInterrupt:
             remark(f"Interrupted. Go on where it was: the same command with --out {out} --resume", quiet)
             raise typer.Exit(130) from None
-        if not first_process():
-            return
-        write_report([run], run.folder / "report.html")
+        except RunError as error:
+            if disk_full(error) and (out / "settings.toml").exists():
+                fix = f"free space and repeat the command with --out {out} --resume: it goes on where it was"
+                raise RunError(error.came, "free space", fix) from error
+            raise
     tell(run, quiet or json_)
     if json_:
         kept = {"name", "method", "preset", "seed", "training", "calibration"}

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from untaught.data.base import Dataset, require_depth, source_of, to_evaluate
 from untaught.data.folder import AnyData, in_words, open_dataset
+from untaught.data.look import why
 from untaught.engine.gallery import Item, choose, write_gallery
 from untaught.engine.guard import Guard
 from untaught.engine.predict import AnyRun, Detector
-from untaught.errors import DataError, MaskError, MetricError, RunError
+from untaught.errors import ConfigError, DataError, ImageError, MaskError, MetricError, RunError
 from untaught.files import write_text
 from untaught.image import Area, lies_over, resize_map
 from untaught.metrics.accumulate import MaskedMap, PixelMetrics, pixel_metrics
@@ -51,7 +52,9 @@ KEYS = [
 ]
 
 
-def evaluate(run: AnyRun, data: AnyData, *, limit: float = 0.3, report: Report = silent) -> Result:
+def evaluate(
+    run: AnyRun, data: AnyData, *, limit: float = 0.3, on_bad_image: str = "fail", report: Report = silent
+) -> Result:
     """Measure a run on the test split of `data`; the figures go into the run's card, its rows into evaluation.json.
 
     A run on several products judges each image by the thresholds of its product where it knows it by name, else by
@@ -61,20 +64,24 @@ def evaluate(run: AnyRun, data: AnyData, *, limit: float = 0.3, report: Report =
         run: a finished run, its folder, or a detector made of it.
         data: a data set with a test split, or several.
         limit: false-positive rate at which AUPRO is cut; AUPRO@0.05 is given besides.
+        on_bad_image: `fail` or `skip` where test images do not decode; skipped ones are in the result's `left_out`.
         report: told of the progress.
 
     Raises:
-        DataError: there is no test split, one of its images was trained on, or has no depth where the run wants it.
-        ImageError: a test image does not decode.
+        ConfigError: `on_bad_image` is neither.
+        DataError: there is no test split, one of its images was trained on, or has no depth where the run wants it;
+            images do not decode (all are named), or none does.
         MetricError: a score is not finite.
         RunError: another command is at work on the run.
     """
     run = opened(run)
     with run.alone("evaluate"):
-        return _evaluate(run, data, limit, report)
+        return _evaluate(run, data, limit, on_bad_image, report)
 
 
-def _evaluate(run: Run, data: AnyData, limit: float, report: Report) -> Result:
+def _evaluate(run: Run, data: AnyData, limit: float, on_bad_image: str, report: Report) -> Result:
+    if on_bad_image not in ("fail", "skip"):
+        raise ConfigError(f"--on-bad-image {on_bad_image}", "fail or skip", "correct it")
     if not isinstance(limit, int | float) or not 0 < limit <= 1:
         raise MetricError(f"the limit of AUPRO is {limit}", "a false-positive rate above 0 and at most 1", "give 0.3")
     dataset = open_dataset(data)
@@ -92,13 +99,28 @@ def _evaluate(run: Run, data: AnyData, limit: float, report: Report) -> Result:
         require_depth(dataset, samples)
     side = (recipe.height, recipe.width)
     with spilled((len(samples), *side)) as maps:
-        rows = list(_score(detector, dataset, samples, maps, report))
+        answers = list(_score(detector, dataset, samples, maps, report))
+        left_out = {
+            sample.name: why(answer, dataset, sample)
+            for sample, answer in zip(samples, answers, strict=True)
+            if isinstance(answer, ImageError)
+        }
+        if left_out and (on_bad_image == "fail" or len(left_out) == len(samples)):
+            lines = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+            raise DataError(
+                f"{len(left_out)} of {len(samples)} test images do not decode: {lines}",
+                "images that decode completely",
+                "replace or remove them, or measure without them: --on-bad-image skip",
+            )
+        samples = tuple(sample for sample in samples if sample.name not in left_out)
+        rows = [answer for answer in answers if not isinstance(answer, ImageError)]
         scored = Scored(dataset, samples, rows, maps, recipe.area)
         pixels = scored.pixels(limit, report)
         judged_by = {product_of(sample, dataset, detector) for sample in samples}
         judge = detector.calibration_of(judged_by.pop() if len(judged_by) == 1 else "")
         result = scored.result(limit, pixels, judge.image.value)
-        result = dataclasses.replace(result, products=_products(scored, limit, detector, report))
+        products = _products(scored, limit, detector, report)
+        result = dataclasses.replace(result, products=products, left_out=left_out)
         places = choose(samples, rows)
         table = {
             "data": {
@@ -168,24 +190,33 @@ def check_aspect(name: str, mask: tuple[int, int], image: tuple[int, int]) -> No
 def to_json(result: Result) -> dict[str, Any]:
     """The figures as plain data: the keys of `KEYS`, the same for each kind of defect under `kinds`.
 
-    Where there are several products, all this for each of them is under `products`.
+    Where there are several products, all this for each of them is under `products`. Images that did not decode and were
+    left out are under `left_out`, each with the reason.
     """
     row: dict[str, Any] = {key: getattr(result, key) for key in KEYS}
     row["kinds"] = {kind: {key: getattr(part, key) for key in KEYS} for kind, part in result.kinds.items()}
     if result.products:
         row["products"] = {product: to_json(part) for product, part in result.products.items()}
+    if result.left_out:
+        row["left_out"] = result.left_out
     return row
 
 
 def _score(
     detector: Detector, dataset: Dataset, samples: Sequence[Sample], maps: NDArray[np.float32], report: Report
-) -> Iterator[Prediction]:
+) -> Iterator[Prediction | ImageError]:
+    """The answers, in order; the maps of those that decode fill `maps` from its start."""
     sources = (source_of(dataset, sample, detector.recipe) for sample in samples)
     names = (sample.name for sample in samples)
     products = (product_of(sample, dataset, detector) for sample in samples)
-    for number, prediction in enumerate(detector.stream(sources, names, products)):
-        maps[number] = prediction.map
-        yield dataclasses.replace(prediction, map=maps[number])
+    place = 0
+    for number, answer in enumerate(detector.stream_all(sources, names, products)):
+        if isinstance(answer, ImageError):
+            yield answer
+        else:
+            maps[place] = answer.map
+            yield dataclasses.replace(answer, map=maps[place])
+            place += 1
         report(Progress("inspect", number + 1, len(samples)))
 
 
