@@ -14,7 +14,6 @@ from untaught.cli.doctor import as_lines
 from untaught.errors import RunError
 from untaught.files import disk_full
 from untaught.lock import alone
-from untaught.run import run_folder
 
 if TYPE_CHECKING:
     from untaught.data.diagnosis import Diagnosis
@@ -61,6 +60,7 @@ def train(
 ) -> None:
     """Train a detector on good images and set its thresholds from held-out ones."""
     from untaught.config import asked, parse_overrides
+    from untaught.run import run_folder
 
     given = {
         "method": method,
