@@ -51,9 +51,9 @@ tells.
 
 Peers: anomalib 2.7.0 with the same backbone weights at 256 px (`benchmarks/peers.py` says how), measured by the same
 metrics; a record with a note in `docs/results.json` was taken over from an earlier version of this page, rounded as it
-stood there. Training times are CPU seconds of the training process (user + system), from its start for untaught, without
-imports for the peers; runs shared the machine, so wall times would not compare. An image's time is CPU time from file
-to verdict with one thread, the median of sixteen test images.
+stood there. Training times are CPU seconds of the training process (user + system), from its start for untaught,
+without imports for the peers; runs shared the machine, so wall times would not compare. An image's time is CPU time
+from file to verdict with one thread, the median of sixteen test images.
 """
 
 
