@@ -51,9 +51,10 @@ tells.
 
 Peers: anomalib 2.7.0 with the same backbone weights at 256 px (`benchmarks/peers.py` says how), measured by the same
 metrics; a record with a note in `docs/results.json` was taken over from an earlier version of this page, rounded as it
-stood there. Training times are CPU seconds of the training process (user + system), from its start for untaught,
-without imports for the peers; runs shared the machine, so wall times would not compare. An image's time is CPU time
-from file to verdict with one thread, the median of sixteen test images.
+stood there, of two threads where the new ones are of one; our runs had one thread. Training times are CPU seconds of
+the training process (user + system), from its start for untaught, without imports for the peers; runs shared the
+machine, so wall times would not compare. An image's time is CPU time from file to verdict with one thread, the median
+of sixteen test images.
 """
 
 
@@ -237,7 +238,8 @@ def spread(found: Sequence[float]) -> str:
 
 def training_seconds(records: Iterable[dict[str, Any]]) -> str:
     """CPU seconds of whole trainings; of a resumed one only the end was timed."""
-    found = [row.get("cpu_seconds", row.get("train_cpu_seconds")) for row in records if not row.get("resumed")]
+    whole = [row for row in records if not row.get("resumed")]
+    found = [row.get(key) for row in whole for key in ("cpu_seconds", "train_cpu_seconds")]
     known = [value for value in found if value is not None]
     return f"{statistics.mean(known):.0f}" if known else NONE
 
@@ -301,7 +303,7 @@ def summary(ours: Records) -> dict[str, Any]:
             whole = [record["cpu_seconds"] for record in records if not record.get("resumed")]
             timed = [seconds for seconds in map(cpu_of, records) if seconds is not None]
             row |= {"train_cpu_seconds": round(statistics.mean(whole), 1)} if whole else {}
-            row |= {"ms_per_image": round(1000 * statistics.mean(timed), 1)} if timed else {}
+            row |= {"ms_per_image": round(1000 * statistics.mean(timed), 2)} if timed else {}
             entry["products"][product] = row
             machines |= {f"{record['machine']['device']}, {record['machine']['cores']} cores" for record in records}
     return {"machine": "; ".join(sorted(machines)), "methods": dict(sorted(methods.items()))}

@@ -1,7 +1,7 @@
 """Wall time of `untaught train`, decode to saved file, and what the detector then reaches.
 
 With `--python`, an interpreter that has anomalib 2.7.0 (benchmarks/peers.py says how to make one), its PatchCore
-(1 %, same backbone, 256 px, as many threads) is trained on the same images right after, and our share of its time is
+(1 %, same backbone, 256 px, a thread a core) is trained on the same images right after, and our share of its time is
 printed.
 
     python benchmarks/train.py --data FOLDER [--seed N] [--python PEER]

@@ -75,6 +75,11 @@ def load(
     from untaught.inspector import Inspector
 
     if isinstance(source, Inspector):
+        if (backend, threads, self_test, key) != ("auto", None, True, None):
+            from untaught.errors import ConfigError
+
+            came = "options for a run or file that is open already"
+            raise ConfigError(came, "its path", "give the path with these options, or leave them out")
         return source
     if isinstance(source, str | Path) and Path(source).is_file():
         from untaught.runtime.predictor import Predictor

@@ -69,21 +69,26 @@ def _take(folder: Path, task: str, reads: bool) -> BinaryIO | None:
         except OSError as error:
             if reads:
                 return None
-            raise not_written(path, error) from None
+            raise not_written(path, error) from error
         try:
             if not _lock(file):
                 if time.monotonic() > until:
                     raise _busy(folder, file)
             elif _is_at(path, file):
-                file.truncate(0)
-                file.write(f"{task}, process {os.getpid()}".encode())
-                file.flush()
+                _sign(file, task)
                 return file
         except BaseException:
             file.close()
             raise
         file.close()
         time.sleep(0.05)
+
+
+def _sign(file: BinaryIO, task: str) -> None:
+    """Write down who holds the lock, for the others' message: on a full disk they will do without."""
+    with contextlib.suppress(OSError):
+        file.truncate(0)
+        os.write(file.fileno(), f"{task}, process {os.getpid()}".encode())
 
 
 def _busy(folder: Path, file: BinaryIO) -> RunError:

@@ -240,7 +240,7 @@ def test_modes_without_a_plain_meaning_are_refused(mode):
         decode(encode(Image.new("F", (5, 5)), "TIFF"))
 
 
-@pytest.mark.parametrize("source", [None, 3, [1, 2], bytearray(b"x")])
+@pytest.mark.parametrize("source", [None, 3, [1, 2]])
 def test_other_objects_are_refused(source):
     with pytest.raises(ImageError, match="a path, bytes, a numpy array or a Pillow image"):
         decode(source)

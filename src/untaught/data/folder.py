@@ -132,7 +132,8 @@ def read(root: Path) -> FileDataset:
 
     def mask_of_good(path: Path) -> Path | None:
         exact = path.relative_to(root).with_suffix("").as_posix()
-        return beside_good.get(path) or beside_tested.get(path) or masks.get(exact)
+        named = masks.get(exact) if path.parent != root else None  # of a flat set such a mask is a defective image's
+        return beside_good.get(path) or beside_tested.get(path) or named
 
     stems = Counter(path.stem for pictures, _ in bad.values() for path in pictures)
     samples = [Sample(name[p], "train", GOOD, p, mask_of_good(p)) for p in good if name[p] not in kept]
@@ -212,7 +213,8 @@ def _refuse_splits(root: Path, pictures: Iterable[Path], several: bool) -> None:
     if named := ", ".join(sorted(strange - {""})):
         raise DataError(
             f"{root}: images in {named}, whose name is not that of a defect",
-            "good/ and beside it a folder for each kind of defect, or train/good, test/good and test/<defect>",
+            "good/ and beside it a folder for each kind of defect, or train/good, test/good and test/<defect> "
+            "with masks in ground_truth/<defect>/NAME_mask.png",
             "sort these images into such folders, or move them out of here",
         )
 

@@ -100,18 +100,7 @@ def _evaluate(run: Run, data: AnyData, limit: float, on_bad_image: str, report: 
     side = (recipe.height, recipe.width)
     with spilled((len(samples), *side)) as maps:
         answers = list(_score(detector, dataset, samples, maps, report))
-        left_out = {
-            sample.name: why(answer, dataset, sample)
-            for sample, answer in zip(samples, answers, strict=True)
-            if isinstance(answer, ImageError)
-        }
-        if left_out and (on_bad_image == "fail" or len(left_out) == len(samples)):
-            lines = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-            raise DataError(
-                f"{len(left_out)} of {len(samples)} test images do not decode: {lines}",
-                "images that decode completely",
-                "replace or remove them, or measure without them: --on-bad-image skip",
-            )
+        left_out = _left_out(dataset, samples, answers, on_bad_image)
         samples = tuple(sample for sample in samples if sample.name not in left_out)
         rows = [answer for answer in answers if not isinstance(answer, ImageError)]
         scored = Scored(dataset, samples, rows, maps, recipe.area)
@@ -145,6 +134,25 @@ def _evaluate(run: Run, data: AnyData, limit: float, on_bad_image: str, report: 
         write_gallery(run.folder / "gallery.npz", recipe, items)
     write_text(run.folder / "evaluation.json", json.dumps(table))  # last: see `Run.forget_evaluation`
     return result
+
+
+def _left_out(
+    dataset: Dataset, samples: Sequence[Sample], answers: Sequence[Prediction | ImageError], on_bad_image: str
+) -> dict[str, str]:
+    """The images that did not decode, and why; an error where they may not be left out or are all there is."""
+    found = {
+        sample.name: why(answer, dataset, sample)
+        for sample, answer in zip(samples, answers, strict=True)
+        if isinstance(answer, ImageError)
+    }
+    if found and (on_bad_image == "fail" or len(found) == len(samples)):
+        lines = "; ".join(f"{name}: {reason}" for name, reason in found.items())
+        raise DataError(
+            f"{len(found)} of {len(samples)} test images do not decode: {lines}",
+            "images that decode completely",
+            "replace or remove them, or measure without them: --on-bad-image skip",
+        )
+    return found
 
 
 def refuse_leaks(detector: Guard, dataset: Dataset, samples: Sequence[Sample]) -> None:

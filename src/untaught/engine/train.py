@@ -84,6 +84,8 @@ def train(
     if isinstance(settings, Settings) and values:
         came = f"settings, and {', '.join(values)} beside them"
         raise ConfigError(came, "either", "put them into the settings, or name the method in place of the settings")
+    if "method" in values:
+        raise ConfigError(f"two methods, {settings} and {values['method']}", "one", "leave `method` out of the rest")
     wanted = settings if isinstance(settings, Settings) else asked({"method": settings, **values})
     training = Training(wanted, run_folder(out, wanted.name, resume=resume), resume, report, diagnosed)
     out = training.out

@@ -96,6 +96,11 @@ def warnings(threshold: Threshold, result: Result | None, quarantined: int) -> l
         found.append(f"{promise(threshold)} {more}")
     if result is not None:
         found += _contradictions(threshold, result)
+        if result.left_out:
+            names = ", ".join(sorted(result.left_out))
+            found.append(
+                f"{plural(len(result.left_out), 'test image')} did not decode and count in no figure: {names}."
+            )
     if quarantined:
         were = "was" if quarantined == 1 else "were"
         found.append(f"{plural(quarantined, 'image')} did not decode and {were} left out of training.")
