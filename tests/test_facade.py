@@ -107,6 +107,19 @@ def test_settings_and_more_beside_them_are_refused():
         untaught.train(settings, "out", epochs=3)
 
 
+def test_a_second_method_by_keyword_is_refused():
+    with pytest.raises(ConfigError, match="two methods, stfpm and aand"):
+        untaught.train("stfpm", method="aand", data="toy")
+
+
+@pytest.mark.parametrize("option", [{"key": "key.pem"}, {"threads": 1}, {"self_test": False}, {"backend": "openvino"}])
+def test_what_is_open_already_takes_no_options(option):
+    opened = Inspector(Recipe(height=8, width=8), None, scored)
+    assert untaught.load(opened) is opened
+    with pytest.raises(ConfigError, match="open already"):
+        untaught.load(opened, **option)
+
+
 def scored(inputs):
     return np.ones((1, 8, 8), np.float32), inputs["image"].mean((1, 2, 3)).astype(np.float32)
 

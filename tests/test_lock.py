@@ -1,4 +1,6 @@
+import errno
 import multiprocessing
+import os
 import threading
 
 import pytest
@@ -68,3 +70,12 @@ def test_what_is_only_read_need_not_be_writable_or_there(tmp_path, monkeypatch):
         pass
     with pytest.raises(RunError, match="cannot be written"), alone(tmp_path, "evaluate"):
         pass
+
+
+def test_on_a_full_disk_the_lock_holds_without_a_name_in_it(tmp_path, monkeypatch):
+    def full(descriptor, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with alone(tmp_path / "run", "train"):
+        assert (tmp_path / "run" / ".lock").read_bytes() == b""

@@ -140,6 +140,14 @@ def test_a_flat_folder_is_all_good(put, tmp_path):
     assert kinds(open_dataset(tmp_path)) == ["defect"]
 
 
+def test_in_a_flat_folder_a_mask_belongs_to_the_defective_image_of_its_name(put, put_mask, tmp_path):
+    for name in ("001.png", "002.png", "bad/001.png"):
+        put(name)
+    put_mask("masks/001.png")
+    held = {sample.name: sample.mask_path for sample in open_dataset(str(tmp_path)).samples}
+    assert {name for name, mask in held.items() if mask} == {"bad/001.png"}
+
+
 def test_train_and_test_without_a_folder_good_in_train(put, tmp_path):
     put("Train/0.png")
     put("Test/normal/0.png")

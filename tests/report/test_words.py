@@ -74,6 +74,14 @@ def test_images_left_out_are_named():
     assert text.replace("\xa0", " ") == "2 images did not decode and were left out of training."
 
 
+def test_test_images_left_out_are_named():
+    result = Result(
+        100, 5, threshold=1.0, false_reject_rate=0.05, left_out={"test/b.png": "torn", "test/a.png": "empty"}
+    )
+    (text,) = words.warnings(threshold(), result, 0)
+    assert text == "2\N{NO-BREAK SPACE}test images did not decode and count in no figure: test/a.png, test/b.png."
+
+
 def test_chance_of_rejects_against_simulation():
     rng = np.random.default_rng(0)
     n, k, good, rejected, trials = 39, 2, 20, 4, 40_000
