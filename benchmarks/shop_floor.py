@@ -1,12 +1,13 @@
 """What an exported file costs on the shop floor: every method's preset `lite` beside anomalib, in one run, as one page.
 
     python -m venv peer && peer/bin/pip install anomalib==2.7.0 openvino onnx onnxscript
-    python benchmarks/shop_floor.py --python peer/bin/python --bundle fp32.untaught int8.untaught --page docs/latency.md
+    python benchmarks/shop_floor.py --python peer/bin/python --bundle fp32.untaught int8.untaught \
+        --images bottle/test --page docs/latency.md
 
-One thread each, and CPU milliseconds (median): the wall clock also shows what else the machine does. Whoever is
-compared works in turns, so that a busier minute falls on all alike. Images are the same drawn picture, as PNG
-files of 900 x 900 px. Precision is set where a runtime would choose it: OpenVINO rounds to bfloat16 by itself on
-processors that have it, here it computes in float32 (`f32`) for both sides.
+Milliseconds of the wall clock (median), every core for whoever's turn it is: let the machine do nothing else. Whoever
+is compared works in turns, so that a slower minute falls on all alike. Images are PNG files of 900 x 900 px: those of a
+folder at this size, or drawn ones. Precision is set where a runtime would choose it: OpenVINO rounds to bfloat16 by
+itself on processors that have it, here it computes in float32 (`f32`) for both sides.
 
 - `--bundle`: exported files of trained runs of reverse distillation; start-up and memory are measured with the first.
 - The other graphs have students of random weights (teachers too, where there are none to be had): they tell of time
@@ -26,7 +27,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +46,25 @@ highest = next(line for line in open("/proc/self/status") if line.startswith("Vm
 print(time.perf_counter() - begun[0], time.process_time() - begun[1], int(highest.split()[1]) / 1024)
 """
 
-OURS = ("graph", "px", "precision", "runtime", "alone", "of 8, each", "PNG to verdict", "folder, images a CPU second")
-THEIRS = ("anomalib", "px", "alone", "PNG to verdict", "images a CPU second", "ratio, alone", "ratio, PNG to verdict")
+OURS = ("graph", "px", "precision", "runtime", "alone", "of 8, each", "PNG to verdict", "folder, images a second")
+THEIRS = (
+    "anomalib", "alone", "PNG to verdict", "images a second", "beside ours in", "alone", "PNG to verdict", "folder",
+)  # fmt: skip
 STARTED = ("runtime", "CPU s", "wall s", "MB")
-BEGIN = """Written by `benchmarks/shop_floor.py`: {machine}, {runtimes}. One thread, CPU milliseconds, median: the
-machine was busy with other work, and only figures of one run may be compared. OpenVINO computes in float32 for both
+BEGIN = """Written by `benchmarks/shop_floor.py`: {machine}, {cores} cores, {runtimes}. Milliseconds of the wall clock,
+median; the machine did nothing else, and only figures of one run may be compared. OpenVINO computes in float32 for both
 sides; left to itself it would take bfloat16."""
 EVERY = f"""## Every method, preset `lite`
 
-Graphs alone one by one and in batches of 8, and from PNG files of {SIDE} x {SIDE} px to the verdict. Students have
-random weights but where a trained run is named: such rows tell of time alone."""
+Graphs alone one by one and in batches of 8, and from PNG files of {SIDE} x {SIDE} px to the verdict, one by one and in
+a list of {FOLDER}, of which as many are scored at a time as there are cores. Students have random weights but where a
+trained run is named: such rows tell of time alone, of parts without a defect."""
 BESIDE = """## Beside anomalib
 
-anomalib {version}'s `OpenVINOInferencer` under its own interpreter, float32, one thread, its own export with random
-weights (no download was possible), in turns with the first file of the table by OpenVINO. Ratios: its time by ours, the
-median of turns."""
+anomalib {version}'s `OpenVINOInferencer` under its own interpreter, 256 px, float32, its own export with random weights
+(no download was possible), in turns with the files at the top of the table. The last three columns are ratios, medians
+of turns: its time by ours for the graph alone and from PNG to verdict, our rate by its rate over a folder of {folder}
+files, which its inferencer takes one after the other."""
 BEGUN = """## Start and memory
 
 Import, loading with self-test and the first verdict in a new process, and the most memory it held."""
@@ -70,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", type=Path, help="interpreter that has anomalib; none: without it")
     parser.add_argument("--bundle", nargs="*", default=[], help="exported files of trained runs")
+    parser.add_argument("--images", type=Path, help="folder of what the runs were trained for; none: drawn pictures")
     parser.add_argument("--methods", nargs="*", help="methods, or method:preset; default: lite of all, and stfpm:paper")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument(
@@ -91,11 +98,11 @@ def main() -> None:
 # Both interpreters
 
 
-def cpu(work: Work) -> float:
-    """CPU milliseconds of this process."""
-    begun = time.process_time()
+def wall(work: Work) -> float:
+    """Milliseconds of the wall clock."""
+    begun = time.perf_counter()
     work()
-    return 1000 * (time.process_time() - begun)
+    return 1000 * (time.perf_counter() - begun)
 
 
 def rounds_for(first: float, rounds: int) -> int:
@@ -107,13 +114,13 @@ def rounds_for(first: float, rounds: int) -> int:
 
 
 def serve(folder: Path) -> None:
-    """Export anomalib's models, then do what is asked, line by line: `model graph|file path` -> CPU ms."""
+    """Export anomalib's models, then do what is asked, line by line: `model graph|file path` -> milliseconds."""
     os.chdir(folder)
     import anomalib
     import numpy as np
     from anomalib.deploy import OpenVINOInferencer
 
-    config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": "1", "PERFORMANCE_HINT": "LATENCY"}
+    config = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     inferencers: dict[str, Any] = {}
     print(json.dumps({"anomalib": anomalib.__version__}), flush=True)
     for line in sys.stdin:
@@ -125,9 +132,9 @@ def serve(folder: Path) -> None:
         sides = [256 if shape[place].is_dynamic else shape[place].get_length() for place in (2, 3)]
         image = np.zeros((1, 3, *sides), np.float32)
         if what == "graph":
-            print(cpu(lambda inferencer=inferencer, image=image: inferencer.model({0: image})), flush=True)
+            print(wall(lambda inferencer=inferencer, image=image: inferencer.model({0: image})), flush=True)
         else:
-            print(cpu(lambda inferencer=inferencer, path=path: inferencer.predict(path)), flush=True)
+            print(wall(lambda inferencer=inferencer, path=path: inferencer.predict(path)), flush=True)
 
 
 def exported(name: str, folder: Path) -> Path:
@@ -177,7 +184,7 @@ class Peer:
         raise SystemExit("the interpreter with anomalib ended early")
 
     def ask(self, name: str, what: str, path: Path) -> float:
-        """CPU milliseconds of one answer."""
+        """Milliseconds of one answer."""
         assert self.process.stdin is not None
         print(name, what, path, file=self.process.stdin, flush=True)
         return float(self.line(float))
@@ -196,7 +203,7 @@ def compare(args: argparse.Namespace, folder: Path) -> str:
     """The page; it is written anew whenever a row is there, what matters most first."""
     from untaught.registry import method_names
 
-    images = pictures(folder / "images")
+    images = pictures(folder / "images", args.images)
     rows: list[str] = []
     ratios: list[str] = []
     starts: list[str] = []
@@ -222,7 +229,8 @@ def compare(args: argparse.Namespace, folder: Path) -> str:
         peer = Peer(args.python, folder / "peer")
         version = peer.version
         for name in PEERS:
-            told(ratios, beside(files[0], peer, name, images, args.rounds))
+            for line in beside(files, peer, name, images, args.rounds):
+                told(ratios, line)
         peer.end()
     for name in args.methods or ["stfpm:paper", *method_names()]:
         for graph in of_method(*name.split(":")):
@@ -230,18 +238,23 @@ def compare(args: argparse.Namespace, folder: Path) -> str:
     return page(rows, ratios, starts, args.install, version)
 
 
-def pictures(folder: Path) -> list[Path]:
-    """A folder of PNG files of one drawn part each."""
+def pictures(folder: Path, given: Path | None) -> list[Path]:
+    """A folder of PNG files: of given images, evenly chosen, or of one drawn part each."""
     from PIL import Image
 
+    from untaught.data.listing import images
     from untaught.data.toy import draw
 
     folder.mkdir()
+    found = [] if given is None else images(given)
     paths = []
     for number in range(FOLDER):
-        image = Image.fromarray(draw([0, 0, number], 256)[0]).resize((SIDE, SIDE))
-        image.save(folder / f"{number:02}.png")
+        if found:
+            image = Image.open(found[number * len(found) // FOLDER]).convert("RGB")
+        else:
+            image = Image.fromarray(draw([0, 0, number], 256)[0])
         paths.append(folder / f"{number:02}.png")
+        image.resize((SIDE, SIDE)).save(paths[-1])
     return paths
 
 
@@ -276,7 +289,7 @@ def of_method(name: str, preset: str = "lite") -> list[dict[str, Any]]:
     model = to_onnx(method, (side, side))
     rng = np.random.default_rng(0)
     examples = [{"image": rng.integers(0, 256, (1, side, side, 3), np.uint8)} for _ in range(2)]
-    known = Calibration.from_scores(range(9), range(9), 0.2)
+    known = Calibration.from_scores([1e9] * 9, [1e9] * 9, 0.2)  # all that is inspected is good
     told = {
         "name": f"`{name}`" if preset == "lite" else f"`{name}`, preset `{preset}`",
         "recipe": Recipe(height=side),
@@ -289,10 +302,9 @@ def of_method(name: str, preset: str = "lite") -> list[dict[str, Any]]:
 
 def inspector_of(graph: Mapping[str, Any], backend: str) -> Any:
     """An inspector by a graph, as `untaught.load` makes it of a file."""
-    from untaught.inspector import Inspector
-    from untaught.runtime.session import open_session
+    from untaught.runtime.predictor import GraphInspector
 
-    return Inspector(graph["recipe"], graph["calibration"], open_session(graph["model"], backend, threads=1))
+    return GraphInspector(graph["recipe"], graph["calibration"], graph["model"], backend)
 
 
 def fed(graph: Mapping[str, Any], count: int) -> dict[str, Any]:
@@ -303,24 +315,27 @@ def fed(graph: Mapping[str, Any], count: int) -> dict[str, Any]:
 
 
 def measured(graph: Mapping[str, Any], backend: str, images: Sequence[Path], rounds: int) -> dict[str, float]:
-    """CPU milliseconds an image: graph alone, in a batch of 8, from PNG to verdict and over a folder."""
+    """Milliseconds an image: graph alone, in a batch of 8, from PNG to verdict and over a folder."""
     inspector = inspector_of(graph, backend)
     one, eight = fed(graph, 1), fed(graph, 8)
     inspector.score(one)
-    often = rounds_for(cpu(lambda: inspector.score(one)), rounds)
+    often = rounds_for(wall(lambda: inspector.score(one)), rounds)
     inspector.inspect(images[0])
     alone, batch, whole = [], [], []
     for number in range(often):
-        alone.append(cpu(lambda: inspector.score(one)))
-        whole.append(cpu(lambda: inspector.inspect(images[0])))
+        alone.append(wall(lambda: inspector.score(one)))
+        whole.append(wall(lambda: inspector.inspect(images[0])))
         if number % 5 == 0:
-            batch.append(cpu(lambda: inspector.score(eight)) / 8)
+            batch.append(wall(lambda: inspector.score(eight)) / 8)
     few = images if often == rounds else images[:4]
-    stream = cpu(lambda: list(inspector.stream(list(few)))) / len(few)
-    return {
-        "alone": statistics.median(alone), "batch": statistics.median(batch), "whole": statistics.median(whole),
-        "rate": 1000 / stream,
-    }  # fmt: skip
+    rates = [rate(inspector, few) for _ in range(3)]
+    found = {"alone": alone, "batch": batch, "whole": whole, "rate": rates}
+    return {key: statistics.median(values) for key, values in found.items()}
+
+
+def rate(inspector: Any, images: Sequence[Path]) -> float:
+    """Images a second over a folder."""
+    return 1000 * len(images) / wall(lambda: inspector.inspect(list(images)))
 
 
 def row(graph: Mapping[str, Any], backend: str, figures: Mapping[str, float]) -> str:
@@ -330,20 +345,32 @@ def row(graph: Mapping[str, Any], backend: str, figures: Mapping[str, float]) ->
     return f"| {graph['name']} | {side} | {graph['precision']} | {backend} | {shown} |"
 
 
-def beside(graph: Mapping[str, Any], peer: Peer, name: str, images: Sequence[Path], rounds: int) -> str:
-    """A row of one of anomalib's models in turns with our file, by OpenVINO in float32."""
-    inspector, batch = inspector_of(graph, "openvino"), fed(graph, 1)
-    inspector.inspect(images[0])
+def beside(
+    files: Sequence[Mapping[str, Any]], peer: Peer, name: str, images: Sequence[Path], rounds: int
+) -> Iterator[str]:
+    """Rows of one of anomalib's models in turns with our files; its own first."""
+    ours = {(file["precision"], backend): inspector_of(file, backend) for file in files for backend in BACKENDS}
+    batch = fed(files[0], 1)
+    for inspector in ours.values():
+        rate(inspector, images)
     for what in ("file", "graph"):  # warm
         first = peer.ask(name, what, images[0])
-    pairs, graphs = [], []
+    theirs: dict[str, list[float]] = {"graph": [], "file": []}
+    ratios: dict[tuple[str, str], dict[str, list[float]]] = {key: defaultdict(list) for key in ours}
     for number in range(rounds_for(first, rounds)):
         image = images[number % len(images)]
-        pairs.append((cpu(lambda image=image: inspector.inspect(image)), peer.ask(name, "file", image)))
-        graphs.append((cpu(lambda: inspector.score(batch)), peer.ask(name, "graph", image)))
-    ratio, alone = (statistics.median(theirs / ours for ours, theirs in taken) for taken in (pairs, graphs))
-    file, model = (statistics.median(theirs for _, theirs in taken) for taken in (pairs, graphs))
-    return f"| {NAMES[name]} | 256 | {model:.1f} | {file:.1f} | {1000 / file:.1f} | {alone:.2f} | {ratio:.2f} |"
+        graph, file = peer.ask(name, "graph", image), peer.ask(name, "file", image)
+        theirs["graph"].append(graph)
+        theirs["file"].append(file)
+        for key, inspector in ours.items():
+            ratios[key]["alone"].append(graph / wall(lambda inspector=inspector: inspector.score(batch)))
+            ratios[key]["file"].append(file / wall(lambda inspector=inspector, image=image: inspector.inspect(image)))
+            if number % 3 == 0:
+                ratios[key]["rate"].append(rate(inspector, images) * file / 1000)
+    model, file = (statistics.median(theirs[key]) for key in ("graph", "file"))
+    for (precision, backend), found in ratios.items():
+        shown = " | ".join(f"{statistics.median(found[key]):.2f}" for key in ("alone", "file", "rate"))
+        yield f"| {NAMES[name]} | {model:.1f} | {file:.1f} | {1000 / file:.1f} | {precision}, {backend} | {shown} |"
 
 
 def start(bundle: str, backend: str, image: Path) -> str:
@@ -365,10 +392,11 @@ def page(rows: list[str], ratios: list[str], starts: list[str], install: str | N
 
     told = versions(("onnxruntime", "openvino", "torch"))
     runtimes = ", ".join(f"{name} {number}" for name, number in told.items())
-    parts = ["# Latency", BEGIN.format(machine=machine()["device"], runtimes=runtimes), EVERY]
+    own = machine()
+    parts = ["# Latency", BEGIN.format(machine=own["device"], cores=own["cores"], runtimes=runtimes), EVERY]
     parts.append("\n".join([table(OURS), *rows]))
     if ratios:
-        parts += [BESIDE.format(version=peer), "\n".join([table(THEIRS), *ratios])]
+        parts += [BESIDE.format(version=peer, folder=FOLDER), "\n".join([table(THEIRS), *ratios])]
     if starts:
         parts += [BEGUN, "\n".join([table(STARTED), *starts])]
     if install:

@@ -8,7 +8,7 @@ import pytest
 from untaught.calibration import Calibration
 from untaught.errors import ImageError
 from untaught.image import Area, Recipe, Tiling
-from untaught.inspector import Inspector, score_image
+from untaught.inspector import MANY, Inspector, score_image
 
 RECIPE = Recipe(height=32, width=32)
 
@@ -63,6 +63,38 @@ def test_the_next_image_is_scored_while_the_last_one_is_judged(monkeypatch, insp
     monkeypatch.setattr("untaught.inspector.find_regions", waits)
     overlapping = Inspector(RECIPE, inspector.calibration, score)
     assert [answer.score for answer in overlapping.stream([grey(10), grey(30)])] == [10.0, 30.0]
+
+
+def test_the_answer_to_a_frame_does_not_wait_for_the_next_frame(inspector):
+    seen = threading.Event()
+
+    def frames():
+        yield grey(10)
+        assert seen.wait(20), "the first frame's answer was kept back until a second frame came"
+        yield grey(30)
+
+    stream = inspector.stream(frames())
+    assert next(stream).score == 10.0
+    seen.set()
+    assert next(stream).score == 30.0
+
+
+def test_a_long_list_is_inspected_by_a_team_that_works_at_the_same_time(inspector):
+    both = threading.Barrier(2, timeout=20)
+
+    class Team(Inspector):
+        def team(self):
+            def score(inputs):
+                both.wait()
+                return brightness(inputs)
+
+            return score, 2
+
+    team = Team(RECIPE, inspector.calibration, brightness)
+    pictures = [grey(value) for value in range(10, 10 + MANY)]
+    assert [answer.score for answer in team.inspect(pictures)] == list(range(10, 10 + MANY))
+    assert [answer.score for answer in team.stream(iter(pictures))] == list(range(10, 10 + MANY))
+    assert not both.broken
 
 
 def test_an_endless_stream_is_read_a_few_images_ahead_only(inspector):

@@ -2,8 +2,7 @@
 
 So that a trained run and its exported file give the same answers, both are this pipeline with another `Scorer`. Images
 are scored one by one, each with all of its tiles: what comes out cannot depend on what an image was scored together
-with. Of a stream, the next
-images are decoded and the last one's regions are found while one is scored.
+with. Of a stream, the next images are decoded and the last one's regions are found while one is scored.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from untaught.records import Prediction, ScoreMap
 from untaught.regions import find_regions
 
 TOGETHER = 8  # tiles that are scored at a time
+MANY = 16  # images from which a list is inspected by a team
 
 Inputs: TypeAlias = Mapping[str, NDArray[Any]]
 """What a method takes, by name: `image` is (h, w, 3) uint8 RGB, `depth` (h, w, 2) float32 where the recipe asks for it
@@ -148,7 +148,7 @@ class Inspector:
             pairs = [WithDepth(*pair) for pair in zip(source, every, strict=True)]
             return list(self.stream(pairs, products=repeat(product)))
         given = source if isinstance(source, WithDepth) else WithDepth(source, cast("DepthSource | None", depth))
-        return self._judge(self._score(self.decode(given, "", product)))
+        return self._judge(self._score(self.decode(given, "", product), self.score))
 
     def calibration_of(self, product: str) -> Calibration:
         """What is known of good parts of a product; of all together where it is empty.
@@ -168,7 +168,11 @@ class Inspector:
         names: Iterable[str] | None = None,
         products: Iterable[str] | None = None,
     ) -> Iterator[Prediction]:
-        """Inspect many images in order, `names` in place of their own in the answers; raises as `inspect` does."""
+        """Inspect many images in order, `names` in place of their own in the answers; raises as `inspect` does.
+
+        Of a list the last answer is wanted soon: an exported file then scores as many images at a time as it has
+        threads. Of any other source, such as a camera's frames, each answer is: it comes as soon as it is there.
+        """
         for answer in self.stream_all(sources, names, products):
             if isinstance(answer, ImageError):
                 raise answer
@@ -193,9 +197,17 @@ class Inspector:
 
         named = repeat("") if names is None else names
         known = repeat("") if products is None else products
+        team, size = self.team() if isinstance(sources, Sequence) and len(sources) >= MANY else (self.score, 1)
+
+        def score(image: Decoded | ImageError) -> Scored | ImageError:
+            return image if isinstance(image, ImageError) else self._score(image, team)
+
         decoded = in_order(decode, zip(sources, named, known, strict=False))
-        scored = (image if isinstance(image, ImageError) else self._score(image) for image in decoded)
-        yield from in_order(judge, scored, workers=1)
+        yield from in_order(judge, in_order(score, decoded, workers=size), workers=1)
+
+    def team(self) -> tuple[Scorer, int]:
+        """Who scores many images, and how many at a time."""
+        return self.score, 1
 
     def decode(self, source: Given, name: str = "", product: str = "") -> Decoded:
         """What the scorer will see of a source; raises as `inspect` does."""
@@ -206,9 +218,9 @@ class Inspector:
         name = name or (str(image) if isinstance(image, str | Path) else "")
         return Decoded(name, inputs, size, time.perf_counter() - started, product)
 
-    def _score(self, image: Decoded) -> Scored:
+    def _score(self, image: Decoded, score: Scorer) -> Scored:
         started = time.perf_counter()
-        says = score_image(self.score, image.inputs, self.recipe)
+        says = score_image(score, image.inputs, self.recipe)
         return Scored(image, says, image.seconds + time.perf_counter() - started)
 
     def _judge(self, scored: Scored) -> Prediction:

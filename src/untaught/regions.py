@@ -122,6 +122,8 @@ def find_regions(scores: NDArray[np.float32], threshold: float, size: tuple[int,
     first, and points in line are left out. Holes are not drawn, but do not count as area. Of equal scores the larger
     region comes first.
     """
+    if scores.max() <= threshold:
+        return ()  # and stretched it is no higher
     grid = _grid(scores.shape, size)
     values = resize_map(scores, grid)
     mask = values > threshold

@@ -36,3 +36,44 @@ def test_errors_arrive_where_they_happened():
 
 def test_nothing_in_nothing_out():
     assert list(in_order(str, [])) == []
+
+
+def test_an_answer_does_not_wait_for_the_next_item():
+    asked = threading.Event()
+
+    def frames():
+        yield 1
+        assert asked.wait(20), "the first answer was kept back until a second item came"
+        yield 2
+
+    answers = in_order(str, frames())
+    assert next(answers) == "1"
+    asked.set()
+    assert list(answers) == ["2"]
+
+
+def test_what_taking_an_item_raises_comes_in_its_place():
+    def items():
+        yield 1
+        raise OSError("the camera is gone")
+
+    answers = in_order(str, items())
+    assert next(answers) == "1"
+    with pytest.raises(OSError, match="camera"):
+        next(answers)
+
+
+def test_leaving_early_ends_the_source():
+    ended = threading.Event()
+
+    def frames():
+        try:
+            while True:
+                yield 1
+        finally:
+            ended.set()
+
+    answers = in_order(str, frames())
+    next(answers)
+    answers.close()
+    assert ended.wait(20)

@@ -14,6 +14,7 @@ from tests.bundle.test_bundle import card_with, repacked
 import untaught
 from untaught.bundle.bundle import CARD
 from untaught.errors import BundleError, ConfigError, ImageError
+from untaught.inspector import MANY
 
 BACKENDS = ["onnxruntime", "openvino"]
 
@@ -66,6 +67,20 @@ def test_threads_give_the_same_answers(predictor, files):
         for one, two in zip(alone, pool.map(predictor.inspect, files), strict=True):
             assert one.score == two.score
             assert np.array_equal(one.map, two.map)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_team_of_sessions_answers_bit_for_bit_as_one_session_does(bundle_file, files, backend):
+    predictor = untaught.load(bundle_file, backend, threads=2)
+    many = (files * MANY)[:MANY]
+    for path, answer in zip(many, predictor.inspect(many), strict=True):
+        alone = predictor.inspect(path)
+        assert (answer.score, answer.reject, answer.name) == (alone.score, alone.reject, str(path))
+        assert np.array_equal(answer.map, alone.map)
+    team, size = predictor.team()
+    assert size == 2
+    assert team is predictor.team()[0], "opened once"
+    assert team is not predictor.session
 
 
 def test_an_answer_is_its_own_and_not_the_sessions_memory(predictor, files):

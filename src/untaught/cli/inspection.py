@@ -37,7 +37,9 @@ def inspect_images(
         Literal["auto", "onnxruntime", "openvino"],
         typer.Option(help="Of a file: the runtime; `auto` is OpenVINO where it is installed."),
     ] = "auto",
-    threads: Annotated[int | None, typer.Option(help="Of a file: threads for one image; default: all cores.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Of a file: threads for one image, or images at a time; default: all cores.")
+    ] = None,
     key: Annotated[Path | None, typer.Option(help="Of a file: PEM of the public key that must have signed it.")] = None,
     max_pixels: Annotated[
         int | None, typer.Option(min=1, help="Largest width times height that is decoded; default: the run's.")

@@ -2,25 +2,72 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
 from untaught.bundle.bundle import Bundle
 from untaught.bundle.card import GoldenRecord
+from untaught.calibration import Calibration
 from untaught.errors import BundleError, UntaughtError
-from untaught.inspector import Inspector, score_image
+from untaught.image import Recipe
+from untaught.inspector import Inspector, Scorer, score_image
 from untaught.records import ScoreMap
-from untaught.runtime.session import Backend, open_session
+from untaught.runtime.session import Backend, Session, open_session
 
 
-class Predictor(Inspector):
+class GraphInspector(Inspector):
+    """Inspects images by a graph. May be called from several threads.
+
+    Args:
+        recipe: how images are decoded and resized.
+        calibration: what is known of the scores of good parts.
+        model: the ONNX graph.
+        backend: `onnxruntime`, `openvino`, or `auto`: OpenVINO where it is installed.
+        threads: for one image, or images of a long list at a time; None: as many as there are cores.
+        products: the calibration of each product, where there are several.
+
+    Raises:
+        ConfigError: the backend is not there.
+        BundleError: the runtime refuses the graph.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        calibration: Calibration,
+        model: bytes,
+        backend: Backend = "auto",
+        threads: int | None = None,
+        products: Mapping[str, Calibration] | None = None,
+    ) -> None:
+        self.model, self.backend = model, backend
+        self.session = open_session(model, backend, threads)
+        self.threads = threads or os.cpu_count() or 1
+        self._team: Session | None = None
+        self._opening = Lock()
+        super().__init__(recipe, calibration, self.session, products)
+
+    def team(self) -> tuple[Scorer, int]:
+        """A session with one thread an image: cores that share one image wait for each other."""
+        if self.threads == 1:
+            return self.session, 1
+        with self._opening:
+            if self._team is None:
+                self._team = open_session(self.model, self.backend, 1, at_a_time=self.threads)
+        return self._team, self.threads
+
+
+class Predictor(GraphInspector):
     """Inspects images by an exported file; gives the answers the run gives. May be called from several threads.
 
     Args:
         bundle: the file, or opened already.
         backend: `onnxruntime`, `openvino`, or `auto`: OpenVINO where it is installed.
-        threads: for one image; None: as many as there are cores.
+        threads: for one image, or images of a long list at a time; None: as many as there are cores.
         self_test: run the golden pictures of the file first.
         key: PEM file with the public key that must have signed the file.
 
@@ -39,9 +86,8 @@ class Predictor(Inspector):
         key: str | Path | None = None,
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle(bundle, key)
-        self.session = open_session(self.bundle.model, backend, threads)
         card = self.bundle.card
-        super().__init__(card.recipe, card.calibration, self.session, card.products)
+        super().__init__(card.recipe, card.calibration, self.bundle.model, backend, threads, card.products)
         if self_test:
             prove(self)
 

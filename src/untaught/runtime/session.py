@@ -31,13 +31,14 @@ def installed() -> list[Backend]:
     return [backend for backend in KINDS if importlib.util.find_spec(backend)]
 
 
-def open_session(model: bytes, backend: Backend = "auto", threads: int | None = None) -> Session:
+def open_session(model: bytes, backend: Backend = "auto", threads: int | None = None, *, at_a_time: int = 1) -> Session:
     """Load a graph whose outputs are `map` and `score`.
 
     Args:
         model: the ONNX graph.
         backend: the runtime; `auto` is OpenVINO where it is installed, else ONNX Runtime.
         threads: for one call; None: as many as there are cores.
+        at_a_time: calls that run beside each other, in threads of the caller.
 
     Raises:
         ConfigError: no such runtime, or it is not installed, or not a positive number of threads.
@@ -52,7 +53,7 @@ def open_session(model: bytes, backend: Backend = "auto", threads: int | None = 
     if backend not in installed():
         raise ConfigError(f"{backend} is not installed", "its package", f"pip install {backend}")
     try:
-        return KINDS[backend](model, threads)
+        return KINDS[backend](model, threads, at_a_time)
     except Exception as error:  # each runtime has its own, and they share no base
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise BundleError(f"{backend} does not load the graph ({reason})", "a graph it can run", "update it") from error
@@ -69,8 +70,8 @@ class OnnxRuntimeSession:
 
     backend = "onnxruntime"
 
-    def __init__(self, model: bytes, threads: int | None) -> None:
-        import onnxruntime
+    def __init__(self, model: bytes, threads: int | None, at_a_time: int) -> None:
+        import onnxruntime  # whose calls run in their callers' threads, any number at a time
 
         self.version: str = onnxruntime.__version__
         options = onnxruntime.SessionOptions()
@@ -95,13 +96,15 @@ class OpenVinoSession:
 
     backend = "openvino"
 
-    def __init__(self, model: bytes, threads: int | None) -> None:
+    def __init__(self, model: bytes, threads: int | None, at_a_time: int) -> None:
         import openvino
 
         self.version: str = openvino.__version__.partition("-")[0]
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
-            settings["INFERENCE_NUM_THREADS"] = str(threads)
+            settings["INFERENCE_NUM_THREADS"] = str(threads * at_a_time)
+        if at_a_time > 1:
+            settings["NUM_STREAMS"] = str(at_a_time)
         core = openvino.Core()
         self._compiled = core.compile_model(core.read_model(model), "CPU", settings)
         check_ends({end.any_name for end in self._compiled.outputs})
