@@ -22,6 +22,16 @@ class Deeper(Tiny):
         return map_, map_.flatten(1).amax(dim=1)
 
 
+class Smoothed(Deeper):
+    """Means over neighbourhoods before the last layers, by weights that the graph computes."""
+
+    def forward(self, image):
+        mean = (self.mean[0] * image[:, :1, :1, :1].mean() + 1 / 9).expand(8, 1, 3, 3)
+        features = self.conv((image - self.mean) / self.std)
+        map_ = self.more(nn.functional.conv2d(features, mean, padding=1, groups=8)).square().sum(dim=1)
+        return map_, map_.flatten(1).amax(dim=1)
+
+
 @pytest.fixture(scope="module")
 def full():
     return to_onnx(Deeper().eval(), (32, 48))
@@ -51,6 +61,14 @@ def test_int8_quantises_the_layers_and_leaves_the_scores_in_float32(full):
     assert {item.data_type for item in graph.initializer if np.prod(item.dims) >= 216} == {onnx.TensorProto.INT8}
     maker = {output: node.op_type for node in graph.node for output in node.output}
     assert not {maker[end.name] for end in graph.output} & {"QuantizeLinear", "DequantizeLinear"}
+
+
+def test_a_product_whose_weights_are_computed_is_no_layer():
+    model = named(onnx.load_from_string(to_onnx(Smoothed().eval(), (32, 48))))
+    maker = {output: node for node in model.graph.node for output in node.output}
+    computed = {node.name for node in model.graph.node if node.op_type == "Conv" and node.input[1] in maker}
+    assert computed, "the graph no longer holds what this test is about"
+    assert not computed & set(layers(model.graph, 0))
 
 
 def test_fp16_halves_the_weights(full):

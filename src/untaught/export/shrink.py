@@ -67,7 +67,10 @@ def named(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def layers(graph: onnx.GraphProto, first: int) -> list[str]:
-    """Names of the nodes of the networks behind the `first` layers: all products with weights, what leads to them."""
+    """Names of the nodes of the networks behind the `first` layers: all products with weights, what leads to them.
+
+    A product with computed weights, such as a mean over a neighbourhood, is no layer of a network.
+    """
     sizes = {item.name: int(np.prod(item.dims)) for item in graph.initializer}
     depths = depths_of(graph)
     maker = {output: node for node in graph.node for output in node.output}
@@ -83,8 +86,11 @@ def layers(graph: onnx.GraphProto, first: int) -> list[str]:
             if node is not None and node.name not in found:
                 found[node.name] = node
                 left.append(node)
-    kinds = (*PRODUCTS, *BETWEEN)
-    return [name for name, node in found.items() if node.op_type in kinds and depths[node.output[0]] > first]
+
+    def fits(node: onnx.NodeProto) -> bool:
+        return node.op_type in BETWEEN or (node.op_type in PRODUCTS and any(name in sizes for name in node.input))
+
+    return [name for name, node in found.items() if fits(node) and depths[node.output[0]] > first]
 
 
 def depths_of(graph: onnx.GraphProto) -> dict[str, int]:
