@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=1000)
     args = parser.parse_args()
     rng = np.random.default_rng(0)
+    totals: dict[float, list[tuple[float, float]]] = {rate: [] for rate in RATES}
     print("| run | wanted | promised | pooled, split at random | test split as it is | Wilson 95 % | binomial 95 % | |")
     print("| --- | ---: | ---: | ---: | ---: | --- | --- | --- |")
     for folder in args.runs:
@@ -92,6 +93,11 @@ def main() -> None:
                 seen = f"{rejects}/{len(good)} = {rejects / len(good):.3f} | {low:.3f} - {high:.3f}"
                 told = where(rejects, promised, len(good))
                 print(f"| {name} | {rate:.2f} | {promised:.3f} | {mean:.3f} | {seen} | {told} |")
+                totals[rate].append((promised, rejects / len(good)))
+    print("\n| wanted | promised, mean of all | test splits as they are, mean of all |\n| ---: | ---: | ---: |")
+    for rate, pairs in totals.items():
+        promised, measured = np.mean(pairs, axis=0)
+        print(f"| {rate:.2f} | {promised:.3f} | {measured:.3f} |")
 
 
 if __name__ == "__main__":
