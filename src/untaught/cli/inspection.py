@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from untaught.cli.allocator import share_heaps
 from untaught.cli.console import Json, Quiet, progress, remark
 from untaught.errors import DataError, UntaughtError
 
@@ -54,6 +55,7 @@ def inspect_images(
     rgb/7.png: xyz/7.tiff ...), or is told by --depth. Lines for --jsonl are written as they come, to a temporary name;
     it takes its own when all are inspected, or as far as they are when Ctrl-C is pressed.
     """
+    share_heaps()
     files = find_images(paths)
     if overlays and out is None:
         out = Path("inspection")
