@@ -23,8 +23,7 @@ def share_heaps() -> None:
 
 
 def _set(options: dict[int, int]) -> None:
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    for option, value in options.items() if mallopt is not None else ():
-        mallopt(option, value)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
+    if mallopt is not None:
+        for option, value in options.items():
+            mallopt(option, value)
