@@ -83,6 +83,18 @@ def test_damage_is_refused_and_never_crashes():
         check_graph(b"\xff" * 40, "g")
 
 
+def test_a_field_cannot_hide_behind_a_number_too_large():
+    """OpenVINO's reader drops the 33rd bit, and would read /etc/passwd."""
+    outside = onnx.TensorProto(data_location=TensorProto.EXTERNAL).SerializeToString()
+    assert outside == bytes([14 << 3, 1])
+    hidden = bytes([14 << 3 | 128, 128, 128, 128, 16, 1])
+    for entry in (outside, hidden):
+        weight = tensor().SerializeToString() + entry
+        graph = b"\x2a" + bytes([len(weight)]) + weight
+        with pytest.raises(BundleError, match="another file|damaged"):
+            check_graph(b"\x3a" + bytes([len(graph)]) + graph, "g")
+
+
 def test_nesting_without_end_is_refused():
     node = inner_graph(tensor())
     for _ in range(20):

@@ -64,6 +64,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
+        if key >> 32:  # some readers drop what is beyond 32 bits, and see another field than is seen here
+            raise ValueError(key)
         wire = key & 7
         if wire == 0:
             value, at = _varint(data, at)
