@@ -33,7 +33,7 @@ STEPS: Mapping[int, Step] = {}  # from each older schema, what makes the next on
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)  # a threshold of no number would accept everything
 
 
 class FileRecord(_Part):

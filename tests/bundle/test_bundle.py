@@ -99,6 +99,12 @@ def golden_with(file, **changes):
     return {CARD: card_with(file, golden=[{**first, **changes}])}
 
 
+def limit(file, value):
+    calibration = json.loads(read_parts(file)[CARD])["calibration"]
+    calibration["image"]["value"] = value
+    return {CARD: card_with(file, calibration=calibration)}
+
+
 FAULTS = {
     "future": (from_the_future, r"bundle_version|schema version 99.*9\.1"),
     "future run": (lambda file: {CARD: card_with(file, schema_version=99)}, "schema version 99"),
@@ -110,6 +116,8 @@ FAULTS = {
     "custom operator": (lambda file: {"model.onnx": b"\x3a\x0a\x0a\x08\x3a\x06custom"}, "custom"),
     "signer without signature": (lambda file: {CARD: card_with(file, public_key="00" * 32)}, "names a signer"),
     "signature without signer": (lambda file: {SIGNATURE: bytes(64)}, "names a signer"),
+    "threshold above everything": (lambda file: limit(file, float("inf")), r"calibration\.image\.value` is damaged"),
+    "threshold of no number": (lambda file: limit(file, float("nan")), "wanted: a finite number"),
     "nothing golden": (lambda file: {CARD: card_with(file, golden=[])}, "`golden` is damaged"),
     "shortened map": (lambda file: {"golden/0_map.f32": bytes(12)}, "golden/0_map.f32"),
     "golden without input": (lambda file: golden_with(file, inputs={}), "does not take the golden picture"),
