@@ -1,13 +1,14 @@
 """The pipeline with a scorer of two lines in place of a network."""
 
+import io
 import threading
 
 import numpy as np
 import pytest
 
 from untaught.calibration import Calibration
-from untaught.errors import ImageError
-from untaught.image import Area, Recipe, Tiling
+from untaught.errors import ConfigError, ImageError
+from untaught.image import Area, DepthRecipe, Recipe, Tiling
 from untaught.inspector import MANY, Inspector, score_image
 
 RECIPE = Recipe(height=32, width=32)
@@ -109,6 +110,24 @@ def test_an_endless_stream_is_read_a_few_images_ahead_only(inspector):
     next(stream)
     assert len(read) <= 8
     stream.close()
+
+
+def test_a_generator_is_inspected_as_it_comes(inspector):
+    answers = inspector.inspect(grey(value) for value in (10, 30))
+    assert not isinstance(answers, list)
+    assert [answer.score for answer in answers] == [10.0, 30.0]
+    with pytest.raises(ConfigError, match="pairs of image and depth"):
+        Inspector(Recipe(height=32, depth=DepthRecipe()), inspector.calibration, brightness).inspect(
+            iter([grey(10)]), depth=np.ones((32, 32))
+        )
+    with pytest.raises(ImageError, match="BytesIO"):
+        inspector.inspect(io.BytesIO(b"II*"))
+
+
+@pytest.mark.parametrize("short", ["names", "products"])
+def test_too_few_names_leave_no_image_out(inspector, short):
+    with pytest.raises(ConfigError, match=f"more images than {short}"):
+        list(inspector.stream([grey(10), grey(30)], **{short: [""]}))
 
 
 def test_an_image_in_tiles_is_as_bad_as_its_worst_tile_and_its_map_is_whole():

@@ -40,6 +40,7 @@ _HOMES = {
     "evaluate": "untaught.engine.evaluate",
     "export_run": "untaught.export.exporter",
     "list": "untaught.registry:method_names",
+    "newest": "untaught.image.frames",
     "open_dataset": "untaught.data.folder",
     "train": "untaught.engine.train",
 }

@@ -7,6 +7,7 @@ with. Of a stream, the next images are decoded and the last one's regions are fo
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
@@ -58,6 +59,23 @@ def score_image(score: Scorer, inputs: Inputs, recipe: Recipe) -> ScoreMap:
         scores = np.concatenate([part[1] for part in parts])
         map_ = join(np.concatenate([part[0] for part in parts]), recipe.height, recipe.width, recipe.tiling)
     return ScoreMap(map_ if recipe.area is None else recipe.area.silence(map_), float(scores.max()))
+
+
+def _together(
+    sources: Iterable[Given], names: Iterable[str], products: Iterable[str]
+) -> Iterator[tuple[Given, str, str]]:
+    """Each image with its name and product.
+
+    Raises:
+        ConfigError: there are fewer of these: the rest would not be inspected, and nobody would know.
+    """
+    named, known = iter(names), iter(products)
+    for number, source in enumerate(sources):
+        name, product = next(named, None), next(known, None)
+        if name is None or product is None:
+            what = "names" if name is None else "products"
+            raise ConfigError(f"there are more images than {what} ({number})", "one for each", "give all, or none")
+        yield source, name, product
 
 
 class Decoded(NamedTuple):
@@ -112,19 +130,22 @@ class Inspector:
     ) -> list[Prediction]: ...
     @overload
     def inspect(self, source: Source, product: str = "", *, depth: DepthSource | None = None) -> Prediction: ...
+    @overload
+    def inspect(self, source: Iterator[Given], product: str = "", *, depth: None = None) -> Iterator[Prediction]: ...
 
     def inspect(
         self,
-        source: Source | list[Source] | tuple[Source, ...],
+        source: Source | list[Source] | tuple[Source, ...] | Iterator[Given],
         product: str = "",
         *,
         depth: DepthSource | Sequence[DepthSource | None] | None = None,
-    ) -> Prediction | list[Prediction]:
-        """Inspect one image or a list of images.
+    ) -> Prediction | list[Prediction] | Iterator[Prediction]:
+        """Inspect one image, a list of images, or images as they come.
 
         Args:
             source: a path, the bytes of a file, an array (h, w), (h, w, 3) or (h, w, 4) of uint8 or uint16, a PIL
-                image, or a list or tuple of these.
+                image, a list or tuple of these, or a generator of them, which is read a few images ahead (of a live
+                camera's give each frame as it comes: `untaught.newest`).
             product: which of the products the model was trained on it shows, so that its own thresholds judge;
                 without it those of all products together do.
             depth: of each image, where the method takes it: a path, the bytes of a file, or an array of distances
@@ -132,10 +153,10 @@ class Inspector:
                 (`untaught.image.find_depth`).
 
         Returns:
-            A prediction, or a list of them in the same order.
+            A prediction, a list of them in the same order, or one after the other as images come.
 
         Raises:
-            ConfigError: there is no such product, or depth is given to a model that takes none.
+            ConfigError: there is no such product, or depth is given to a model that takes none, or beside a generator.
             ImageError: a source is not an image that can be decoded, or its depth is missing or another image's.
         """
         if depth is not None and self.recipe.depth is None:
@@ -147,7 +168,16 @@ class Inspector:
                 raise ConfigError(came, "a list of as many", "give depth in the order of the images")
             pairs = [WithDepth(*pair) for pair in zip(source, every, strict=True)]
             return list(self.stream(pairs, products=repeat(product)))
-        given = source if isinstance(source, WithDepth) else WithDepth(source, cast("DepthSource | None", depth))
+        if isinstance(source, Iterator) and not isinstance(source, io.IOBase):
+            if depth is not None:
+                raise ConfigError(
+                    "depth beside a generator of images",
+                    "pairs of image and depth",
+                    "yield untaught.image.WithDepth(image, depth)",
+                )
+            return self.stream(source, products=repeat(product))
+        one, beside = cast("Given", source), cast("DepthSource | None", depth)
+        given = one if isinstance(one, WithDepth) else WithDepth(one, beside)
         return self._judge(self._score(self.decode(given, "", product), self.score))
 
     def calibration_of(self, product: str) -> Calibration:
@@ -168,10 +198,14 @@ class Inspector:
         names: Iterable[str] | None = None,
         products: Iterable[str] | None = None,
     ) -> Iterator[Prediction]:
-        """Inspect many images in order, `names` in place of their own in the answers; raises as `inspect` does.
+        """Inspect many images in order, `names` in place of their own in the answers.
 
         Of a list the last answer is wanted soon: an exported file then scores as many images at a time as it has
         threads. Of any other source, such as a camera's frames, each answer is: it comes as soon as it is there.
+
+        Raises:
+            ConfigError: there are fewer names or products than images, or as `inspect` does.
+            ImageError: as `inspect` does.
         """
         for answer in self.stream_all(sources, names, products):
             if isinstance(answer, ImageError):
@@ -202,7 +236,7 @@ class Inspector:
         def score(image: Decoded | ImageError) -> Scored | ImageError:
             return image if isinstance(image, ImageError) else self._score(image, team)
 
-        decoded = in_order(decode, zip(sources, named, known, strict=False))
+        decoded = in_order(decode, _together(sources, named, known))
         yield from in_order(judge, in_order(score, decoded, workers=size), workers=1)
 
     def team(self) -> tuple[Scorer, int]:
