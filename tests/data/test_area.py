@@ -74,6 +74,8 @@ def test_other_errors_say_what_to_do(tmp_path):
         read_region(tmp_path / "none.json", (40, 40), None)
     with pytest.raises(ConfigError, match="shares of width and height"):
         read_region(write(tmp_path, SQUARE), (40, 40), None)
+    with pytest.raises(ConfigError, match="reaches to 30, 60, but the images have 30 x 40 px"):
+        read_region(write(tmp_path, SQUARE), (40, 40), (30, 40))
     (tmp_path / "text.png").write_text("text")
     with pytest.raises(MaskError):
         read_region(tmp_path / "text.png", (40, 40), None)

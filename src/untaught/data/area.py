@@ -49,7 +49,8 @@ def read_region(path: Path, size: Size, native: Size | None) -> Mask:
     region; it is stretched.
 
     Raises:
-        ConfigError: the file is missing or is not such a polygon; pixels are meant, but images differ in size.
+        ConfigError: the file is missing or is not such a polygon; pixels are meant, but images differ in size or end
+            before the polygon does.
         MaskError: the picture cannot be decoded.
     """
     if not path.is_file():
@@ -59,12 +60,19 @@ def read_region(path: Path, size: Size, native: Size | None) -> Mask:
         return np.array(picture, np.bool_)
     polygons = _polygons(path)
     scale = np.array(size, np.float64)
-    if max(float(points.max()) for points in polygons) > 1:
+    farthest = np.max([points.max(axis=0) for points in polygons], axis=0)
+    if farthest.max() > 1:
         if native is None:
             raise ConfigError(
                 f"{path} is in pixels, but the images differ in size",
                 "points in shares of width and height, 0 to 1",
                 "divide x by the width and y by the height, or give a mask picture, which is stretched",
+            )
+        if (farthest > np.array(native) + 1).any():
+            raise ConfigError(
+                f"{path} reaches to {farthest[0]:g}, {farthest[1]:g}, but the images have {native[0]} x {native[1]} px",
+                "points within the images",
+                "draw it on one of them, or give points in shares of width and height",
             )
         scale = scale / native
     return np.asarray(np.logical_or.reduce([_filled(points * scale, size) for points in polygons]))
