@@ -73,10 +73,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when the block ends well, synced to disk; nothing is left of it otherwise.
 
     Raises:
-        RunError: the folder cannot be written or the disk is full.
+        RunError: the folder cannot be written, `path` is one itself, or the disk is full.
     """
     name = ""
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:

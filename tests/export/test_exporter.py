@@ -6,9 +6,10 @@ import shutil
 import pytest
 
 import untaught
-from untaught.bundle.bundle import Bundle
+from untaught.bundle.archive import SUMS, read_parts
+from untaught.bundle.bundle import CARD, Bundle
 from untaught.cli.main import main
-from untaught.errors import BundleError, DataError
+from untaught.errors import BundleError, DataError, RunError
 from untaught.export import exporter
 from untaught.export.golden import choose
 from untaught.export.held_out import find_held_out
@@ -97,6 +98,26 @@ def test_in_8_bits_the_fewest_layers_stay_in_float32_that_pass_the_gate(small_fi
     exact = score_image(full.score, Bundle(small_file).golden_inputs(golden), card.recipe)
     assert near.score == pytest.approx(exact.score, rel=0.05)
     assert near.score != exact.score
+
+
+def test_what_was_exported_before_changes_nothing(run_folder, bundle_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("untaught.export.gate.AUROC_DROP", 1.0)
+    detector = untaught.load(run_folder)
+    exporter.export_run(detector, tmp_path / "small", precision="fp16")
+    exporter.export_run(detector, tmp_path / "again")
+    first, again = read_parts(bundle_file), read_parts(tmp_path / "again")
+    assert {name: data for name, data in first.items() if name not in (CARD, SUMS)} == {
+        name: data for name, data in again.items() if name not in (CARD, SUMS)
+    }
+    cards = [json.loads(parts[CARD]) | {"exported": ""} for parts in (first, again)]
+    assert cards[0] == cards[1]
+
+
+def test_a_target_that_cannot_be_written_is_known_before_anything_is_computed(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporter, "Export", None)
+    for out in (tmp_path, run_folder / "card.json" / "x.untaught"):
+        with pytest.raises(RunError, match="cannot be written"):
+            exporter.export_run(run_folder, out)
 
 
 def test_where_no_form_passes_nothing_is_written(run_folder, tmp_path, monkeypatch):

@@ -51,6 +51,15 @@ def test_an_image_on_the_threshold_does_not_change_its_verdict_by_a_last_digit()
     assert after.image.rate == before.image.rate
 
 
+def test_the_verdict_of_a_products_own_threshold_counts_for_its_images():
+    found = compared(score=1e-3, only=2)
+    known = calibration()
+    own = replace(known, image=replace(known.image, value=SCORES[2] + 5e-4))
+    with pytest.raises(BundleError, match="1 of 2 held-out images get another verdict"):
+        found.check_verdicts(own, [False, True, True, False])
+    found.check_verdicts(own, [True, True, False, False])
+
+
 def test_nor_does_torch_with_other_threads_than_when_it_was_trained():
     found, then = compared(), calibration()
     then = replace(then, image=replace(then.image, value=SCORES[2] - 2e-7))

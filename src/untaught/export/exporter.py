@@ -64,17 +64,17 @@ def export_run(
     Raises:
         BundleError: a runtime differs from torch, with the figures. Nothing is written.
         DataError: the held-out images are no longer there.
-        RunError: the run is damaged, or its method cannot be exported.
+        RunError: the run is damaged, its method cannot be exported, or `out` cannot be written.
         ConfigError: the key cannot be used.
     """
     run = opened(run)
     out = run.folder.parent / f"{run.folder.resolve().name}.untaught" if out is None else Path(out)
     key = None if sign is None else read_private_key(Path(sign))
-    parts = Export(run, data, precision, report).parts(None if key is None else public_hex(key))
-    parts[SUMS] = sums(parts)
-    if key is not None:
-        parts[SIGNATURE] = key.sign(parts[SUMS])
-    with replacing(Path(out)) as file:
+    with replacing(out) as file:  # opened first: that it cannot be written is known before anything is computed
+        parts = Export(run, data, precision, report).parts(None if key is None else public_hex(key))
+        parts[SUMS] = sums(parts)
+        if key is not None:
+            parts[SIGNATURE] = key.sign(parts[SUMS])
         write_parts(file, parts)
     return Bundle(out)
 
@@ -115,6 +115,8 @@ class Export:
         found.check(tolerance)
         if self.precision != "int8":  # there the calibration is drawn from the runtime that gives more
             found.check_verdicts(after.all)
+            for product, of in after.products.items():
+                found.check_verdicts(of, [sample.product == product for sample in self.held_out.samples])
         golden = list(self._golden(truth, found.scores[: len(self.held_out.calibration)], after.all.image.value))
         card = self.run.card
         told = BundleCard(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from untaught.bundle.card import ParityRecord, Precision
 from untaught.calibration import Calibration
@@ -104,29 +106,34 @@ class Comparison:
                     "report it with the method's name; nothing was written",
                 )
 
-    def check_verdicts(self, calibration: Calibration) -> None:
+    def check_verdicts(self, calibration: Calibration, judged: Sequence[bool] | None = None) -> None:
         """Refuse to export where one image gets another verdict, or regions where there were none.
 
         Both sides are judged by the thresholds of the file: those of the run are scores of held-out images, which torch
         itself meets to the last digit only with the number of threads it was trained with.
 
+        Args:
+            calibration: of the file.
+            judged: for each image whether these thresholds judge it; None: all are.
+
         Raises:
             BundleError: with the runtime and how many.
         """
+        which = np.ones(len(self.scores), np.bool_) if judged is None else np.array(judged, np.bool_)
         for backend, tally in self.tallies.items():
-            changed = _changed(self.scores, tally.scores, calibration.image.value)
-            changed += _changed(self.maxima, tally.maxima, calibration.pixel.value)
+            changed = _changed(self.scores, tally.scores, calibration.image.value, which)
+            changed += _changed(self.maxima, tally.maxima, calibration.pixel.value, which)
             if changed:
                 raise BundleError(
-                    f"{changed} of {len(self.scores)} held-out images get another verdict or other regions in "
+                    f"{changed} of {which.sum()} held-out images get another verdict or other regions in "
                     f"{backend} {tally.version}",
                     "the same verdict for each",
                     "report it with the method's name; nothing was written",
                 )
 
 
-def _changed(one: list[float], other: list[float], limit: float) -> int:
-    return int(((np.array(one) > limit) != (np.array(other) > limit)).sum())
+def _changed(one: list[float], other: list[float], limit: float, which: NDArray[np.bool_]) -> int:
+    return int(((np.array(one) > limit) != (np.array(other) > limit))[which].sum())
 
 
 def raised(calibration: Calibration, rounding: dict[str, float]) -> Calibration:
