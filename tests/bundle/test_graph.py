@@ -91,7 +91,7 @@ def test_a_field_cannot_hide_behind_a_number_too_large():
     for entry in (outside, hidden):
         weight = tensor().SerializeToString() + entry
         graph = b"\x2a" + bytes([len(weight)]) + weight
-        with pytest.raises(BundleError, match="another file|damaged"):
+        with pytest.raises(BundleError, match=r"another file|damaged"):
             check_graph(b"\x3a" + bytes([len(graph)]) + graph, "g")
 
 
