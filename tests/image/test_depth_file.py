@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,6 +68,16 @@ def test_what_is_no_depth_is_refused(tmp_path):
             load_depth(source, 1, LIMITS)
     with pytest.raises(ImageError, match="at most 20"):
         load_depth(Z, 1, Limits(max_pixels=20))
+
+
+def test_the_depth_file_of_an_image_named_from_its_own_folder(tmp_path, monkeypatch):
+    for folder in ("rgb", "xyz"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "rgb")
+    assert find_depth(Path("7.png")) is None
+    assert find_depth(Path("/7.png")) is None
+    (tmp_path / "xyz" / "7.npy").touch()
+    assert find_depth(Path("7.png")) == tmp_path / "xyz" / "7.npy"
 
 
 def test_the_depth_file_of_an_image(tmp_path):

@@ -132,7 +132,8 @@ def find_depth(image: Path) -> Path | None:
     For `part/rgb/7.png` it is `part/xyz/7.*` or `part/depth/7.*`; beside `7.png` it is `7_depth.*`, `7_xyz.*` or
     `7.npy`. The endings are .tiff, .tif, .png and .npy, in this order.
     """
-    places = [image.parent.with_name(folder) / image.stem for folder in FOLDERS]
+    part = image.absolute().parent.parent
+    places = [part / folder / image.stem for folder in FOLDERS]
     places += [image.with_name(f"{image.stem}_{folder}") for folder in reversed(FOLDERS)]
     found = (place.with_name(place.name + suffix) for place in places for suffix in SUFFIXES)
     return next((path for path in (*found, image.with_suffix(".npy")) if path.is_file()), None)
