@@ -1,6 +1,9 @@
-import pytest
+from typing import Literal
 
-from untaught.config import Settings, load_toml, merge, parse_overrides, to_toml, validate
+import pytest
+from pydantic import Field
+
+from untaught.config import Frozen, Settings, load_toml, merge, parse_overrides, to_toml, validate
 from untaught.errors import ConfigError
 
 
@@ -56,6 +59,17 @@ def test_a_setting_of_several_types_is_named_once():
     assert caught.value.came == "settings: `tile` is 'abc'"
     assert caught.value.expected == "a whole number, or 'auto'"
     assert caught.value.fix == "correct `tile`"
+
+
+def test_a_list_with_a_wrong_item_is_not_called_too_short_besides():
+    class Sides(Frozen):
+        sides: tuple[Literal[17, 33], ...] = Field(min_length=1)
+
+    with pytest.raises(ConfigError) as caught:
+        validate(Sides, {"sides": [18]})
+    assert (caught.value.came, caught.value.fix) == ("settings: `sides.0` is 18", "correct `sides.0`")
+    with pytest.raises(ConfigError, match=r"`sides` is \[\]"):
+        validate(Sides, {"sides": []})
 
 
 def test_the_settings_that_help_and_messages_recommend_exist(monkeypatch, capsys):

@@ -130,7 +130,10 @@ def _explain(model: type[BaseModel], error: ValidationError, source: str) -> tup
     expected: list[str] = []
     fix: list[str] = []
     last = ""
-    for item in error.errors():
+    items = error.errors()
+    for item in items:
+        if any(item["loc"] == other["loc"][: len(item["loc"])] != other["loc"] for other in items):
+            continue  # a list is too short only since what is wrong in it does not count
         # Where a setting may be of several types, pydantic adds a word for each, such as `str` or `constrained-int`.
         words = [part for part in item["loc"] if isinstance(part, int) or (part.isidentifier() and part != "str")]
         path = ".".join(map(str, words))
