@@ -75,5 +75,9 @@ def test_crops_come_from_different_photographs_and_from_the_stream_alone(folder)
     assert torch.equal(one, two)
     plain = crops(photographs, 3, 8, (32, 64), False, np.random.default_rng(0))
     assert len({round(image[0].mean().item(), 2) for image in plain}) == 3
-    assert crops(photographs, 7, 8, (32, 64), True, np.random.default_rng(0)).shape == (7, 3, 8, 8)
+    many = crops(photographs, 7, 8, (32, 64), True, np.random.default_rng(0))
+    assert many.shape == (7, 3, 8, 8)
+    for seed in range(20):
+        many = crops(photographs, 8, 8, (32, 64), False, np.random.default_rng(seed))
+        assert not torch.isclose(many[1:, 0].mean((1, 2)), many[:-1, 0].mean((1, 2)), atol=0.01).any()
     assert 0 <= one.min() <= one.max() <= 1

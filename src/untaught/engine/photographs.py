@@ -128,6 +128,6 @@ def varied(image: Float[Tensor, "3 h w"], rng: np.random.Generator) -> Float[Ten
 def crops(
     photographs: Photographs, count: int, side: int, sides: tuple[int, int], vary: bool, rng: np.random.Generator
 ) -> Float[Tensor, "count 3 side side"]:
-    """Crops of `count` photographs, none of them twice as long as there are enough."""
-    order = np.concatenate([rng.permutation(len(photographs)) for _ in range(-(-count // len(photographs)))])
-    return torch.stack([crop(photographs[int(number)], side, sides, vary, rng) for number in order[:count]])
+    """Crops of `count` photographs in turn: none twice as long as there are enough, never one twice in a row."""
+    order = np.resize(rng.permutation(len(photographs)), count)
+    return torch.stack([crop(photographs[int(number)], side, sides, vary, rng) for number in order])
