@@ -41,6 +41,8 @@ Deviations of the papers' presets, and why
     - Leaky ReLUs have the paper's slope 0.2; the authors' code leaves them at 0.01.
     - Latents are not cut off at a million: that would only hide an overflow.
     - The student's loss averages over channels, as the authors' code does; the paper sums.
+    - Where a part lies is told softly on the grid of the features, and losses are means over all positions, those
+      outside counting as zero: the authors' code does both, the paper cuts at 0 and divides by the part's positions.
     - The backbone stays in eval mode in every stage; in the authors' code it can slip into training mode.
     - An epoch's batches are made equally large, where the authors drop the last one; a tenth to a quarter of the good
       images is held out for thresholds. Nothing of the test set is seen, the last epoch counts.
