@@ -30,6 +30,7 @@ from untaught.registry import measured, method_card, method_class, method_names
 
 FOLDER = Path(__file__).parent / "methods"
 GUIDE = Path(__file__).parent / "guide"
+ABLATIONS = Path(__file__).parent / "ablations"
 SENTENCE = re.compile(r"(?<=[.]) ")
 SECTION = re.compile(r"^(\S.*)\n(?=    \S)", re.MULTILINE)
 
@@ -165,8 +166,10 @@ def results(name: str) -> str:
     """What benchmarks/results.py measured of the method with preset `lite`."""
     record = measured()
     found = record["methods"].get(name, {}).get("products", {})
+    ablation = ABLATIONS / f"{name}.md"
+    parts = [f"\nWhat its parts are worth: [ablation](../ablations/{name}.md)."] if ablation.exists() else []
     if not found:
-        return "Not measured yet: run `python benchmarks/results.py --methods " + name + "`."
+        return "\n".join(["Not measured yet: run `python benchmarks/results.py --methods " + name + "`.", *parts])
     lines = [
         "Preset `lite`, default settings, last epoch, mean over seeds, in percent; [all methods](../results.md).",
         "",
@@ -178,7 +181,7 @@ def results(name: str) -> str:
         times = [plain(row.get(key)) for key in ("train_cpu_seconds", "ms_per_image")]
         seeds = ", ".join(map(str, row["seeds"]))
         lines.append(f"| {product} | {seeds} | " + " | ".join([*figures, *times]) + " |")
-    return "\n".join([*lines, "", f"Machine: {record['machine']}."])
+    return "\n".join([*lines, "", f"Machine: {record['machine']}.", *parts])
 
 
 def choosing(text: str) -> str:

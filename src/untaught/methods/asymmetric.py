@@ -53,6 +53,8 @@ Deviations of the papers' presets, and why
     - Depth: corners without a measured value grow or give way to a plane fitted to the border, and a picture without a
       part is kept whole around its median, where the authors' code gives no number; missing values at the border are
       filled too. The means of the corners stand where their pixels lie, half a pixel from the corners themselves.
+    - `paper-3d` keeps the masked maximum with `model.input=rgb` too, where there is no mask; the paper's score of images
+      without depth is the mean (`--set model.score=mean`).
     - No real 3D data was at hand: depth was tried on drawn parts only (docs/ablations/asymmetric.md).
 
 Deviations of `lite` from the paper, and why
@@ -95,19 +97,12 @@ from untaught.run import WeightsRecord
 class TrainingSettings(OptimizerSettings):
     """How one of the two is trained."""
 
-    optimizer: Literal["adam", "muon"] = "adam"
+    optimizer: Literal["adam", "muon", "sgd"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0, description="of all, with `muon` of what is no hidden convolution")
-    l2: float = Field(default=0.0, ge=0, description="adam: weight decay as a part of the gradient")
     steps: int | None = Field(default=250, ge=1, description="steps in all, rounded up to whole epochs; none: `epochs`")
     epochs: int = Field(default=240, ge=1, description="epochs where there are no `steps`")
     warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
     decay: float = Field(default=0.5, ge=0, lt=1, description="share in which the learning rate falls to zero")
-
-    def build(self, parameters: Sequence[nn.Parameter], heads: Iterable[nn.Parameter] = ()) -> torch.optim.Optimizer:
-        """The optimiser of `parameters`; `heads` are the last layers, which Muon leaves to Adam."""
-        if self.optimizer == "adam":
-            return torch.optim.Adam(parameters, self.learning_rate, self.betas, weight_decay=self.l2)
-        return super().build(parameters, heads)
 
 
 class StudentTraining(TrainingSettings):
@@ -159,8 +154,8 @@ class AsymmetricConfig(MethodConfig):
 DEPTH_CELL = 4  # pixels of the input per value of depth, as in the paper (192 of 768)
 NO_BACKBONE = WeightsRecord(name="none", source="depth alone needs no backbone", sha256="")
 ADAM: Mapping[str, Any] = {
-    "optimizer": "adam", "learning_rate": 2e-4, "betas": (0.9, 0.999), "l2": 1e-5, "steps": None, "epochs": 240,
-    "warmup": 0, "decay": 0.0,
+    "optimizer": "adam", "learning_rate": 2e-4, "betas": (0.9, 0.999), "adam_decay": 1e-5, "steps": None,
+    "epochs": 240, "warmup": 0, "decay": 0.0,
 }  # fmt: skip
 PAPER: Mapping[str, Any] = {
     "backbone": "tf_efficientnet_b5.aa_in1k",
