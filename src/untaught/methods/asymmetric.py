@@ -53,8 +53,8 @@ Deviations of the papers' presets, and why
     - Depth: corners without a measured value grow or give way to a plane fitted to the border, and a picture without a
       part is kept whole around its median, where the authors' code gives no number; missing values at the border are
       filled too. The means of the corners stand where their pixels lie, half a pixel from the corners themselves.
-    - `paper-3d` keeps the masked maximum with `model.input=rgb` too, where there is no mask; the paper's score of images
-      without depth is the mean (`--set model.score=mean`).
+    - `paper-3d` keeps the masked maximum with `model.input=rgb` too, where there is no mask; the paper's score of
+      images without depth is the mean (`--set model.score=mean`).
     - No real 3D data was at hand: depth was tried on drawn parts only (docs/ablations/asymmetric.md).
 
 Deviations of `lite` from the paper, and why
