@@ -135,7 +135,7 @@ class Result:
     """Figures of one group of test images: all of them, one product, or one kind of defect beside all good ones.
 
     Rates are fractions; a figure that cannot be computed (no defects, no masks) is None, never a made-up number.
-    Intervals are Wilson 95 % (low, high). `left_out` tells of images that did not decode: name -> reason.
+    Intervals are Wilson 95 % (low, high). `left_out` tells of images that could not be used: name -> reason.
     """
 
     n_good: int

@@ -52,6 +52,8 @@ def test_given_good_test_images_are_used_instead(put, tmp_path):
 def test_folders_inside_bad_are_kinds(put, tmp_path):
     put("ok/0.png")
     put("NG/dent/0.png")
+    put("NG/images/1.png")
+    put("NG/images/dent/1.png")
     put("NG/scratch/deep/0.png")
     put("NG/0.png")
     assert kinds(open_dataset(tmp_path)) == ["NG", "dent", "scratch"]
@@ -74,6 +76,10 @@ def test_folders_inside_bad_are_kinds(put, tmp_path):
         ("bad/dent/001.png", "bad/masks/dent/001.png"),
         ("test/dent/001.jpg", "test/masks/dent/001.png"),
         ("test/dent/001.jpg", "test/dent/mask/001.png"),
+        ("bad/images/001.png", "bad/masks/001.png"),
+        ("bad/images/001.png", "masks/bad/001.png"),
+        ("bad/images/dent/001.png", "bad/masks/dent/001_mask.png"),
+        ("bad/dent/images/001.png", "gt/dent/001.png"),
     ],
 )
 def test_where_masks_may_lie(put, put_mask, tmp_path, image, mask):
@@ -98,7 +104,7 @@ def test_a_bare_name_that_several_images_have_is_no_ones_mask(put, put_mask, tmp
 
 @pytest.mark.parametrize(
     "place",
-    ["validation", "Val/good", "train", "test", "thumbs", "bad/thumbs", "good/Test", "test/dent/val"],
+    ["validation", "Val/good", "train", "thumbs", "images", "bad/thumbs", "good/Test", "test/dent/val"],
 )
 def test_a_split_or_thumbnails_beside_good_are_no_defects(put, tmp_path, place):
     put("good/0.png")

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from untaught.data.listing import entries, folders, images, pair
+from untaught.data.listing import entries, folders, images
 from untaught.errors import DataError
 
 
@@ -41,16 +41,3 @@ def test_missing_folders_are_empty_and_unreadable_ones_an_error(tmp_path, monkey
     monkeypatch.setattr(os, "scandir", forbidden)
     with pytest.raises(DataError, match=r"cannot be listed \(Permission denied\)"):
         entries(tmp_path)
-
-
-def test_masks_are_paired_by_place_and_stem(tmp_path):
-    base, truth = tmp_path / "images", tmp_path / "masks"
-    pictures = [base / name for name in ("1.png", "2.jpg", "3.bmp", "day/1.png", "4.png")]
-    masks = [truth / name for name in ("1_mask.png", "1.png", "2.png", "3-mask.tif", "day/1_mask.png", "5.png")]
-    found = pair(pictures, base, masks, truth)
-    assert {p.relative_to(base).as_posix(): m.relative_to(truth).as_posix() for p, m in found.items()} == {
-        "1.png": "1_mask.png",
-        "2.jpg": "2.png",
-        "3.bmp": "3-mask.tif",
-        "day/1.png": "day/1_mask.png",
-    }

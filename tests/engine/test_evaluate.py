@@ -167,6 +167,39 @@ def test_broken_test_images_are_all_named_or_left_out_and_listed(run, product, t
     assert Run(again.folder).card.metrics["data"].left_out == result.left_out
 
 
+def test_masks_that_cannot_be_used_are_all_named_before_anything_is_scored(run, product, tmp_path, monkeypatch):
+    from PIL import Image
+
+    from untaught.errors import MaskError
+
+    data = shutil.copytree(product, tmp_path / "data")
+    again = Run(shutil.copytree(run.folder, tmp_path / "run"))
+    torn, empty, other = (data / "ground_truth" / name for name in sorted(
+        path.relative_to(data / "ground_truth").as_posix() for path in (data / "ground_truth").rglob("*.png")
+    )[:3])  # fmt: skip
+    torn.write_text("torn")
+    empty.write_bytes(b"")
+    Image.new("L", (200, 50), 255).save(other)
+    monkeypatch.setattr("untaught.engine.evaluate._score", None)
+    with pytest.raises(MaskError) as caught:
+        evaluate(again, data)
+    monkeypatch.undo()
+    assert "3 of 10 masks" in caught.value.came
+    assert all(word in caught.value.came for word in (str(torn), str(empty), "200 x 50"))
+    result = evaluate(again, data, on_bad_image="skip")
+    assert (result.n_good, result.n_defective) == (8, 7)
+    assert len(result.left_out) == 3
+    assert "an empty file" in " ".join(result.left_out.values())
+    assert result.pixel_auroc is not None
+
+
+def test_a_test_folder_without_labels_says_what_to_do(run, product, tmp_path):
+    data = shutil.copytree(product / "train" / "good", tmp_path / "flat")
+    shutil.copytree(product / "test" / "dent", data / "test")
+    with pytest.raises(DataError, match=r"nothing says which of \d+ test images are good.*test/good and a folder for"):
+        evaluate(run, data)
+
+
 def test_a_full_disk_is_one_clear_error(run, product, monkeypatch):
     import errno
 

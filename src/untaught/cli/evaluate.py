@@ -15,7 +15,9 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     data: Annotated[list[str], typer.Option(help="Data set whose test split is measured; may be repeated.")],
     limit: Annotated[float, typer.Option(help="False-positive rate up to which AUPRO integrates.")] = 0.3,
-    on_bad_image: Annotated[str, typer.Option(help="`fail` or `skip` where an image does not decode.")] = "fail",
+    on_bad_image: Annotated[
+        str, typer.Option(help="`fail` or `skip` where an image or its mask cannot be used.")
+    ] = "fail",
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
@@ -36,7 +38,7 @@ def evaluate(
         print(json.dumps(to_json(result)))
     else:
         if result.left_out:
-            remark(f"left out: {len(result.left_out)} test images that do not decode")
+            remark(f"left out: {len(result.left_out)} test images that cannot be used")
             for name, reason in result.left_out.items():
                 remark(f"    {name}: {reason}")
         typer.echo(result_table(result))

@@ -71,6 +71,7 @@ class FileDataset:
     Attributes:
         orphans: Mask files that belong to no image.
         labels: Masks hold class numbers rather than brightness (see `untaught.image.read_mask`).
+        unlabelled: Images of the test of which nothing says whether they are good; they are left aside.
     """
 
     name: str
@@ -79,6 +80,7 @@ class FileDataset:
     samples: tuple[Sample, ...]
     orphans: tuple[Path, ...] = ()
     labels: bool = False
+    unlabelled: tuple[Path, ...] = ()
 
     def source(self, sample: Sample) -> Source:
         """The image's path."""

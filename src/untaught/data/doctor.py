@@ -66,7 +66,7 @@ def examine(
 
 def diagnose(dataset: Dataset, looks: Sequence[Look], limits: Limits, left_out: Collection[str] = ()) -> Diagnosis:
     """What a look at each sample of a data set says of it; a training names the broken images that it leaves out."""
-    findings = [*_images(looks, limits, left_out), *_copies(looks), *_masks(dataset, looks), *_depths(looks)]
+    findings = [*_images(looks, limits, left_out), *_copies(looks), *_masks(looks), *_depths(looks), *_aside(dataset)]
     products = {name: [look for look in looks if look.sample.product == name] for name in _products(looks)}
     for name, own in products.items():
         findings += [_named(finding, name) for finding in (*_likenesses(own), *_motion(own), *_counts(own))]
@@ -242,8 +242,8 @@ def _same(severity: Severity, code: str, groups: Sequence[Sequence[Look]]) -> It
         yield Finding(severity=severity, code=code, what=f"{what}: {len(groups)}", fix=fix, names=names)
 
 
-def _masks(dataset: Dataset, looks: Sequence[Look]) -> Iterator[Finding]:
-    """Masks that are unreadable, of another size, empty, missing or left over."""
+def _masks(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Masks that are unreadable, of another size, empty or missing."""
     defective = [look for look in looks if look.sample.defective]
     broken = {look.sample.name: look.mask_reason for look in defective if look.mask_reason}
     sizes = {
@@ -275,7 +275,22 @@ def _masks(dataset: Dataset, looks: Sequence[Look]) -> Iterator[Finding]:
         fix = "draw them, or remove them: without a mask an image counts in no figure of pixels"
         yield Finding(severity="error", code="empty-mask", what=what, fix=fix, names=_names(empty))
     yield from _missing_masks(defective)
-    if isinstance(dataset, FileDataset | MultiDataset) and dataset.orphans:
+
+
+def _aside(dataset: Dataset) -> Iterator[Finding]:
+    """Files that are no sample: masks that are left over, and images of which nothing says whether they are good."""
+    if not isinstance(dataset, FileDataset | MultiDataset):
+        return
+    if dataset.unlabelled:
+        yield Finding(
+            severity="warning",
+            code="unlabelled-test",
+            what=f"test images in no folder that says whether they are good, and so left aside: "
+            f"{len(dataset.unlabelled)}",
+            fix="to measure with them, sort them into test/good and a folder for each kind of defect, as test/scratch",
+            names=tuple(_place(path, dataset.root) for path in dataset.unlabelled),
+        )
+    if dataset.orphans:
         yield Finding(
             severity="warning",
             code="stray-mask",

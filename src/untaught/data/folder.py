@@ -7,11 +7,13 @@ What is understood (names in any case, folders below folders, every image format
     test/good/  test/scratch/  a test split
     masks/scratch/001.png      masks, if there are any; also ground_truth, mask, gt; also masks/001.png
     bad/001_mask.png           or beside the image; `_mask` may be missing in a folder of masks
-    bad/masks/001.png          or in a folder of masks beside the images, wherever they are
+    bad/masks/001.png          or in a folder of masks beside the images, which may lie in bad/images/
+    test/001.png               no label: left aside, and told
     001.png 002.png ...        a flat folder: all are good; beside them only bad/, defect/, ng/ ... are looked at
 
 Every other folder beside good/ is a kind of defect. So a folder called as a split (val/, validation/, or train/ and
-test/ where none can be) or as pictures made of pictures (thumbs/) is an error: nobody means its images to be defective.
+test/ where none can be), as pictures made of pictures (thumbs/) or just as images/ is an error: nobody means its images
+to be defective. What is a mask, and whose, is the matter of `untaught.data.places`.
 
 Where there are defective images but no good ones to test with, a fifth of the good ones (at most 100), drawn by a
 hash of the name, is kept for the test.
@@ -27,6 +29,18 @@ from typing import Protocol, TypeAlias
 from untaught.data import btad, mtd, mvtec, mvtec3d, visa
 from untaught.data.base import Dataset, FileDataset, train_good
 from untaught.data.listing import entries, folders, images, is_folder, is_image
+from untaught.data.places import (
+    IMAGES,
+    MASKS,
+    apart,
+    is_called,
+    pair,
+    place,
+    place_of_image,
+    refuse_doubles,
+    refuse_idle,
+    unlabelled,
+)
 from untaught.data.products import combine
 from untaught.data.split import hold_out
 from untaught.data.toy import Toy
@@ -37,12 +51,10 @@ from untaught.records import GOOD, Sample
 GOOD_NAMES = {GOOD, "ok", "normal", "pass", "passed", "free"}
 BAD_NAMES = {"bad", "ko", "ng", "nok", "defect", "defects", "defective", "anomaly", "anomalies", "anomalous"}
 BAD_NAMES |= {"abnormal", "fail", "failed", "reject", "rejects"}
-MASK_NAMES = {"masks", "mask", "ground_truth", "ground-truth", "gt"}
 # No kind of defect is called so, and no good images are meant to be mixed with what is in there.
 NO_KIND = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 NO_KIND |= {"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"}
 TEST_SHARE, TEST_MOST = 0.2, 100
-_ENDINGS = ("_mask", "-mask")
 
 
 class _Layout(Protocol):
@@ -116,39 +128,32 @@ def matches(root: Path) -> bool:
 
 def read(root: Path) -> FileDataset:
     """The data set in a folder that follows no published layout; the rules are at the top of this file."""
+    train, test = _child(root, "train"), _child(root, "test")
     homes = _good_folders(root)
-    loose = _direct(_child(root, "train")) or _direct(root)
-    homes_of_bad = _kind_folders(root, only_bad=not homes and not _direct(_child(root, "train")))
-    homes_of_tested = [home for home in folders(_child(root, "test")) if _is(home, GOOD_NAMES)]
+    homes_of_bad = _kind_folders(root, only_bad=not homes and not _direct(train))
+    homes_of_tested = [home for home in folders(test) if is_called(home, GOOD_NAMES)]
     files = {home: images(home) for home in (*homes, *homes_of_bad, *homes_of_tested)}
-    _refuse_splits(root, [path for found in files.values() for path in found], bool(homes))
-    masks = _masks(root, files)
-    shown = {home: [path for path in found if not _in_masks(path, root)] for home, found in files.items()}
-    good, beside_good = _without_masks([path for home in homes for path in shown[home]] or loose)
-    tested, beside_tested = _without_masks([path for home in homes_of_tested for path in shown[home]])
-    bad = {home: found for home in homes_of_bad if (found := _without_masks(shown[home]))[0]}
-    name = {path: path.relative_to(root).as_posix() for path in good}
-    kept = hold_out(list(name.values()), TEST_SHARE, most=TEST_MOST) if bad and not tested else frozenset()
-
-    def mask_of_good(path: Path) -> Path | None:
-        exact = path.relative_to(root).with_suffix("").as_posix()
-        named = masks.get(exact) if path.parent != root else None  # of a flat set such a mask is a defective image's
-        return beside_good.get(path) or beside_tested.get(path) or named
-
-    stems = Counter(path.stem for pictures, _ in bad.values() for path in pictures)
-    samples = [Sample(name[p], "train", GOOD, p, mask_of_good(p)) for p in good if name[p] not in kept]
-    samples += [Sample(name[p], "test", GOOD, p, mask_of_good(p)) for p in good if name[p] in kept]
-    samples += [Sample(p.relative_to(root).as_posix(), "test", GOOD, p, mask_of_good(p)) for p in tested]
-    for home, (pictures, beside) in bad.items():
-        for path in pictures:
-            kind = _kind(path, home)
-            keys = _mask_keys(path, root, home, kind, alone=stems[path.stem] == 1)
-            mask = beside.get(path) or next((masks[key] for key in keys if key in masks), None)
-            samples.append(Sample(path.relative_to(root).as_posix(), "test", kind, path, mask))
+    _refuse_splits(root, _of(files, files), bool(homes))
+    loose = [] if _of(homes, files) else _direct(train) or _direct(root)
+    pictures, among = apart([*loose, *_of(files, files)], root)
+    near, shown = pair(pictures, root, among, root), set(pictures)
+    masks = _masks(root, set(among) - set(near.values()))
+    good = [path for path in loose or _of(homes, files) if path in shown]
+    tested = [path for path in _of(homes_of_tested, files) if path in shown]
+    bad = {home: found for home in homes_of_bad if (found := [path for path in files[home] if path in shown])}
+    refuse_doubles(_of(bad, bad), root)
+    mask_of = _paired(root, masks, [*good, *tested], bad) | near
+    name = {path: path.relative_to(root).as_posix() for path in pictures}
+    kept = hold_out([name[path] for path in good], TEST_SHARE, most=TEST_MOST) if bad and not tested else frozenset()
+    samples = [Sample(name[p], "train", GOOD, p, mask_of.get(p)) for p in good if name[p] not in kept]
+    samples += [Sample(name[p], "test", GOOD, p, mask_of.get(p)) for p in good if name[p] in kept]
+    samples += [Sample(name[p], "test", GOOD, p, mask_of.get(p)) for p in tested]
+    samples += [Sample(name[p], "test", _kind(p, home), p, mask_of.get(p)) for home in bad for p in bad[home]]
     used = {sample.mask_path for sample in samples}
-    orphans = tuple(sorted(set(masks.values()) - used))
+    refuse_idle(among, pictures, used, root)
+    orphans = tuple(sorted({*masks.values(), *among} - used))
     layout = _words(bool(homes), bool(bad), len(kept), bool(tested))
-    return FileDataset(root.resolve().name, root, layout, tuple(samples), orphans)
+    return FileDataset(root.resolve().name, root, layout, tuple(samples), orphans, unlabelled=unlabelled(test))
 
 
 def _words(homes: bool, bad: bool, kept: int, tested: bool) -> str:
@@ -164,13 +169,14 @@ def _child(root: Path, name: str) -> Path:
     return next((folder for folder in folders(root) if folder.name.lower() == name), root / name)
 
 
-def _is(folder: Path, names: set[str]) -> bool:
-    return folder.name.lower() in names
+def _of(homes: Iterable[Path], files: Mapping[Path, Sequence[Path]]) -> list[Path]:
+    """All files of some folders."""
+    return [path for home in homes for path in files[home]]
 
 
 def _good_folders(root: Path) -> list[Path]:
-    here = [folder for folder in folders(root) if _is(folder, GOOD_NAMES)]
-    return here or [folder for folder in folders(_child(root, "train")) if _is(folder, GOOD_NAMES)]
+    here = [folder for folder in folders(root) if is_called(folder, GOOD_NAMES)]
+    return here or [folder for folder in folders(_child(root, "train")) if is_called(folder, GOOD_NAMES)]
 
 
 def _direct(folder: Path) -> list[Path]:
@@ -179,26 +185,16 @@ def _direct(folder: Path) -> list[Path]:
 
 def _kind_folders(root: Path, only_bad: bool) -> list[Path]:
     """Of a folder below `train` or `test` nothing is asked here; `_refuse_splits` looks for pictures left over."""
-    other = GOOD_NAMES | MASK_NAMES | {"train", "test"}
-    here = [folder for folder in folders(root) if _is(folder, BAD_NAMES) or not (only_bad or _is(folder, other))]
-    return here + [folder for folder in folders(_child(root, "test")) if not _is(folder, other)]
+    other = GOOD_NAMES | MASKS | {"train", "test"}  # images in test/images have no label
+    here = [
+        folder for folder in folders(root) if is_called(folder, BAD_NAMES) or not (only_bad or is_called(folder, other))
+    ]
+    return here + [folder for folder in folders(_child(root, "test")) if not is_called(folder, other | IMAGES)]
 
 
 def _kind(path: Path, home: Path) -> str:
-    below = path.relative_to(home).parts
-    return below[0] if _is(home, BAD_NAMES) and len(below) > 1 else home.name
-
-
-def _bare(stem: str) -> str:
-    return next((stem.removesuffix(ending) for ending in _ENDINGS if stem.endswith(ending)), stem)
-
-
-def _without_masks(paths: Iterable[Path]) -> tuple[list[Path], dict[Path, Path]]:
-    """The pictures, and which of them has a mask beside it in the same folder."""
-    by_place = {path.with_suffix(""): path for path in paths}
-    owner = {path: by_place.get(path.with_name(_bare(path.stem))) for path in paths if _bare(path.stem) != path.stem}
-    beside = {picture: mask for mask, picture in owner.items() if picture is not None}
-    return [path for path in paths if owner.get(path) is None], beside
+    below = [part for part in path.relative_to(home).parts[:-1] if part.lower() not in IMAGES]
+    return below[0] if is_called(home, BAD_NAMES) and below else home.name
 
 
 def _refuse_splits(root: Path, pictures: Iterable[Path], several: bool) -> None:
@@ -209,7 +205,6 @@ def _refuse_splits(root: Path, pictures: Iterable[Path], several: bool) -> None:
     strange = {_strange(path.relative_to(root)) for path in pictures}
     if several and _child(root, "train") not in {home.parent for home in _good_folders(root)}:
         strange |= {_child(root, "train").name} if images(_child(root, "train")) else set()
-    strange |= {_child(root, "test").name} if _direct(_child(root, "test")) else set()
     if named := ", ".join(sorted(strange - {""})):
         raise DataError(
             f"{root}: images in {named}, whose name is not that of a defect",
@@ -221,29 +216,33 @@ def _refuse_splits(root: Path, pictures: Iterable[Path], several: bool) -> None:
 
 def _strange(place: Path) -> str:
     folded = [part.lower() for part in place.parts[:-1]]
+    if folded[0] in IMAGES:
+        return place.parts[0]
     first = 1 if folded[0] in ("train", "test") else 0
     at = next((n for n, part in enumerate(folded) if n >= first and part in NO_KIND), None)
     return "" if at is None else Path(*place.parts[: at + 1]).as_posix()
 
 
-def _in_masks(path: Path, root: Path) -> bool:
-    return any(part.lower() in MASK_NAMES for part in path.relative_to(root).parts[:-1])
+def _masks(root: Path, among: Iterable[Path]) -> dict[str, Path]:
+    """Place of the image -> mask: of those among the images that belong to none near them, and in folders of masks."""
+    own = [home for home in (*folders(root), *folders(_child(root, "test"))) if is_called(home, MASKS)]
+    every = [*sorted(among), *(path for home in own for path in images(home))]
+    return {place_of_image(path, root): path for path in every}
 
 
-def _masks(root: Path, files: Mapping[Path, Sequence[Path]]) -> dict[str, Path]:
-    """Place without the folder of masks, suffix and `_mask` -> mask; `files` are those of the folders of images."""
-    own = [home for home in (*folders(root), *folders(_child(root, "test"))) if _is(home, MASK_NAMES)]
-    among = [path for found in files.values() for path in found if _in_masks(path, root)]
-    found: dict[str, Path] = {}
-    for path in [*among, *(path for home in own for path in images(home))]:
-        place = path.relative_to(root)
-        parts = [part for part in place.parts[:-1] if part.lower() not in MASK_NAMES]
-        found[Path(*parts, _bare(path.stem)).as_posix()] = path
-    return found
+def _paired(
+    root: Path, masks: Mapping[str, Path], good: Iterable[Path], bad: Mapping[Path, Sequence[Path]]
+) -> dict[Path, Path]:
+    """Picture -> mask that lies elsewhere."""
+    keys = {path: [place(path, root)] for path in good if path.parent != root}  # there it is a defective image's
+    stems = Counter(path.stem for path in _of(bad, bad))
+    for home, found in bad.items():
+        keys |= {path: _mask_keys(path, root, home, alone=stems[path.stem] == 1) for path in found}
+    return {path: masks[key] for path, own in keys.items() for key in reversed(own) if key in masks}  # the first counts
 
 
-def _mask_keys(path: Path, root: Path, home: Path, kind: str, alone: bool) -> list[str]:
+def _mask_keys(path: Path, root: Path, home: Path, alone: bool) -> list[str]:
     """Where this picture's mask may lie, the most exact place first; its mere name counts if no other has it."""
-    below = path.relative_to(home).with_suffix("").as_posix()
-    exact = path.relative_to(root).with_suffix("").as_posix()
-    return [exact, f"{home.name}/{below}", f"{kind}/{path.stem}", *([below, path.stem] if alone else [])]
+    below = place(path, home)
+    keys = [place(path, root), f"{home.name}/{below}", f"{_kind(path, home)}/{path.stem}"]
+    return [*keys, below, path.stem] if alone else keys

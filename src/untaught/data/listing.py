@@ -1,8 +1,7 @@
-"""Which images lie in a folder, and which mask belongs to which image."""
+"""Which images lie in a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from untaught.errors import DataError
@@ -10,7 +9,6 @@ from untaught.errors import DataError
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff"})
 # Not decoded, but meant to be used by whoever put them there: listed, so that they are refused by name.
 FOREIGN = frozenset({".gif", ".webp", ".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm"})
-MASK_ENDINGS = ("_mask", "-mask", "")
 
 
 def entries(folder: Path) -> list[Path]:
@@ -64,15 +62,3 @@ def images(folder: Path) -> list[Path]:
             elif is_image(path):
                 found.append(path)
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
-
-
-def pair(pictures: Iterable[Path], base: Path, masks: Iterable[Path], mask_base: Path) -> dict[Path, Path]:
-    """Image -> mask, by the same place below the two folders and the same stem, with or without `_mask`."""
-    by_stem = {path.relative_to(mask_base).with_suffix("").as_posix(): path for path in masks}
-    found = {}
-    for picture in pictures:
-        stem = picture.relative_to(base).with_suffix("").as_posix()
-        mask = next((by_stem[stem + ending] for ending in MASK_ENDINGS if stem + ending in by_stem), None)
-        if mask is not None:
-            found[picture] = mask
-    return found

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from untaught.data.base import FileDataset
-from untaught.data.listing import folders, images, is_folder, pair
+from untaught.data.listing import folders, images, is_folder
+from untaught.data.places import pair
 from untaught.data.split import hold_out
 from untaught.records import GOOD, Sample
 

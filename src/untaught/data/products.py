@@ -55,6 +55,11 @@ class MultiDataset:
         """Mask files of all products that belong to no image."""
         return tuple(path for part in self.parts.values() if isinstance(part, FileDataset) for path in part.orphans)
 
+    @property
+    def unlabelled(self) -> tuple[Path, ...]:
+        """Test images of all products of which nothing says whether they are good."""
+        return tuple(path for part in self.parts.values() if isinstance(part, FileDataset) for path in part.unlabelled)
+
     def source(self, sample: Sample) -> Source:
         """What `untaught.image` decodes."""
         return self.parts[sample.product].source(own(sample))

@@ -14,7 +14,8 @@ import csv
 from pathlib import Path
 
 from untaught.data.base import FileDataset
-from untaught.data.listing import images, is_folder, pair
+from untaught.data.listing import images, is_folder
+from untaught.data.places import pair
 from untaught.data.split import hold_out
 from untaught.errors import DataError
 from untaught.records import GOOD, Sample

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from untaught.data.base import Dataset, require_depth, source_of, to_evaluate
+from untaught.data.base import Dataset, FileDataset, require_depth, source_of, to_evaluate
 from untaught.data.folder import AnyData, in_words, open_dataset
 from untaught.data.look import why
+from untaught.data.products import MultiDataset
 from untaught.engine.gallery import Item, choose, write_gallery
 from untaught.engine.guard import Guard
 from untaught.engine.predict import AnyRun, Detector
 from untaught.errors import ConfigError, DataError, ImageError, MaskError, MetricError, RunError
 from untaught.files import write_text
-from untaught.image import Area, lies_over, resize_map
+from untaught.image import Area, Limits, in_order, lies_over, probe, resize_map
 from untaught.metrics.accumulate import MaskedMap, PixelMetrics, pixel_metrics
 from untaught.metrics.auroc import auroc
 from untaught.metrics.average_precision import average_precision
@@ -64,13 +65,15 @@ def evaluate(
         run: a finished run, its folder, or a detector made of it.
         data: a data set with a test split, or several.
         limit: false-positive rate at which AUPRO is cut; AUPRO@0.05 is given besides.
-        on_bad_image: `fail` or `skip` where test images do not decode; skipped ones are in the result's `left_out`.
+        on_bad_image: `fail` or `skip` where test images do not decode or their masks cannot be used; skipped ones are
+            in the result's `left_out`.
         report: told of the progress.
 
     Raises:
         ConfigError: `on_bad_image` is neither.
         DataError: there is no test split, one of its images was trained on, or has no depth where the run wants it;
             images do not decode (all are named), or none does.
+        MaskError: masks do not decode or are not of their image's shape (all are named).
         MetricError: a score is not finite.
         RunError: another command is at work on the run.
     """
@@ -87,6 +90,13 @@ def _evaluate(run: Run, data: AnyData, limit: float, on_bad_image: str, report: 
     dataset = open_dataset(data)
     samples = to_evaluate(dataset)
     if not samples:
+        unlabelled = dataset.unlabelled if isinstance(dataset, FileDataset | MultiDataset) else ()
+        if unlabelled:
+            raise DataError(
+                f"{in_words(data)}: nothing says which of {len(unlabelled)} test images are good, as {unlabelled[0]}",
+                "test/good and a folder for each kind of defect, as test/scratch",
+                "sort the images into such folders; `untaught inspect` gives scores without any",
+            )
         raise DataError(
             f"{in_words(data)} ({dataset.layout}) has no test split",
             "test images, good and defective",
@@ -97,10 +107,12 @@ def _evaluate(run: Run, data: AnyData, limit: float, on_bad_image: str, report: 
     recipe = run.card.recipe
     if recipe.depth is not None:
         require_depth(dataset, samples)
+    spoiled = check_masks(dataset, samples, recipe, on_bad_image)
+    samples = tuple(sample for sample in samples if sample.name not in spoiled)
     side = (recipe.height, recipe.width)
     with spilled((len(samples), *side)) as maps:
         answers = list(_score(detector, dataset, samples, maps, report))
-        left_out = _left_out(dataset, samples, answers, on_bad_image)
+        left_out = spoiled | _left_out(dataset, samples, answers, on_bad_image)
         samples = tuple(sample for sample in samples if sample.name not in left_out)
         rows = [answer for answer in answers if not isinstance(answer, ImageError)]
         scored = Scored(dataset, samples, rows, maps, recipe.area)
@@ -155,6 +167,36 @@ def _left_out(
     return found
 
 
+def check_masks(dataset: Dataset, samples: Sequence[Sample], limits: Limits, on_bad_image: str) -> dict[str, str]:
+    """The defective images whose mask cannot be used, and why: known before the first image is scored.
+
+    Raises:
+        MaskError: they may not be left out, or are all there is.
+    """
+
+    def look(sample: Sample) -> str:
+        try:
+            mask = dataset.mask(sample)
+            if mask is not None:
+                check_aspect(sample.name, (mask.shape[1], mask.shape[0]), probe(dataset.source(sample), limits).size)
+        except MaskError as error:
+            return error.came
+        except ImageError:
+            pass  # told of when it is decoded
+        return ""
+
+    marked = [sample for sample in samples if sample.defective and sample.mask_path is not None]
+    told = zip(marked, in_order(look, marked), strict=True)
+    found = {sample.name: reason for sample, reason in told if reason}
+    if found and (on_bad_image == "fail" or len(found) == len(samples)):
+        raise MaskError(
+            f"{len(found)} of {len(marked)} masks cannot be used: {'; '.join(found.values())}",
+            "masks that decode, of their image's shape",
+            "replace or remove them, or measure without these images: --on-bad-image skip",
+        )
+    return found
+
+
 def refuse_leaks(detector: Guard, dataset: Dataset, samples: Sequence[Sample]) -> None:
     """Raise where a test image was trained on, held out or calibrated with, by the bytes of its file.
 
@@ -198,8 +240,8 @@ def check_aspect(name: str, mask: tuple[int, int], image: tuple[int, int]) -> No
 def to_json(result: Result) -> dict[str, Any]:
     """The figures as plain data: the keys of `KEYS`, the same for each kind of defect under `kinds`.
 
-    Where there are several products, all this for each of them is under `products`. Images that did not decode and were
-    left out are under `left_out`, each with the reason.
+    Where there are several products, all this for each of them is under `products`. Images that were left out, as they
+    or their masks cannot be used, are under `left_out`, each with the reason.
     """
     row: dict[str, Any] = {key: getattr(result, key) for key in KEYS}
     row["kinds"] = {kind: {key: getattr(part, key) for key in KEYS} for kind, part in result.kinds.items()}
