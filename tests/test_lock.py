@@ -2,11 +2,13 @@ import errno
 import multiprocessing
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from untaught.errors import RunError
 from untaught.lock import alone
+from untaught.run import run_folder
 
 
 def add(path, times):
@@ -58,18 +60,45 @@ def test_a_folder_that_was_made_for_it_is_gone_where_it_stays_empty(tmp_path):
     assert [path.name for path in (tmp_path / "runs" / "new").iterdir()] == ["card.json"]
 
 
-def test_what_is_only_read_need_not_be_writable_or_there(tmp_path, monkeypatch):
-    with alone(tmp_path / "nowhere", "report", reads=True):
-        pass
-
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     def refused(*arguments):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.open", refused)
-    with alone(tmp_path, "report", reads=True):
-        pass
     with pytest.raises(RunError, match="cannot be written"), alone(tmp_path, "evaluate"):
         pass
+
+
+def begin(start, told):
+    start.wait()
+    for _ in range(20):
+        with run_folder(None, "parts", "train") as folder:
+            (folder / "card.json").touch(exist_ok=False)
+            told.put(str(folder))
+
+
+def test_runs_that_are_begun_at_once_get_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fork = multiprocessing.get_context("fork")
+    start, told = fork.Barrier(4), fork.Queue()
+    processes = [fork.Process(target=begin, args=(start, told)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    names = {told.get(timeout=60) for _ in range(80)}
+    for process in processes:
+        process.join()
+    assert names == {str(Path("runs", "parts" if n == 1 else f"parts-{n}")) for n in range(1, 81)}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"card.json"}
+
+
+def test_a_new_folder_is_gone_where_it_stays_empty_and_only_the_first_of_many_processes_makes_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyError), run_folder(None, "parts", "train"):
+        raise KeyError
+    monkeypatch.setenv("RANK", "1")
+    with run_folder(None, "parts", "train") as folder:
+        assert folder.name == "parts"
+    assert not list(tmp_path.iterdir())
 
 
 def test_on_a_full_disk_the_lock_holds_without_a_name_in_it(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""One command at a time changes a folder.
+"""One command at a time changes a folder; whoever only reads asks nobody.
 
 The system holds the lock, for as long as the process lives: a killed one leaves nothing that would have to be cleared
 away. Whoever comes second waits a little, as the other may be about to end, and is then told who is at work.
@@ -25,20 +25,28 @@ _FAR = 1 << 30  # where Windows locks a byte: what is locked cannot be read ther
 _mine = threading.local()
 
 
+def first_process() -> bool:
+    """Whether this process speaks for all that were launched together."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @contextlib.contextmanager
-def alone(folder: Path, task: str, *, reads: bool = False) -> Iterator[None]:
+def alone(folder: Path, task: str) -> Iterator[None]:
     """Keep all other processes and threads from changing `folder` meanwhile; it may be entered again by the same.
 
-    The folder is made where it is not there, and is gone afterwards where nothing was put into it.
+    The folder is made where it is not there, and is gone afterwards where nothing was put into it. Of processes that
+    were launched together the first holds the lock for all.
 
     Args:
         folder: what is to be changed.
         task: what is done to it, in a word, for whoever comes second.
-        reads: nothing is to be changed in it, so it need not be writable.
 
     Raises:
         RunError: somebody else is at work on it, or it cannot be written.
     """
+    if not first_process():
+        yield
+        return
     key = os.path.realpath(folder)
     mine: set[str] = _mine.__dict__.setdefault("folders", set())
     if key in mine:
@@ -47,28 +55,66 @@ def alone(folder: Path, task: str, *, reads: bool = False) -> Iterator[None]:
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     with contextlib.ExitStack() as stack:
         stack.callback(_remove_empty, new)
-        if (file := _take(folder, task, reads)) is not None:
-            stack.callback(_give_back, folder / NAME, file)
+        stack.callback(_give_back, folder / NAME, _take(folder, task))
         mine.add(key)
         stack.callback(mine.discard, key)
         yield
 
 
-def _take(folder: Path, task: str, reads: bool) -> BinaryIO | None:
-    """The locked file; None where the folder is only read and cannot be written."""
+@contextlib.contextmanager
+def anew(parent: Path, name: str, task: str) -> Iterator[Path]:
+    """A new folder below `parent`, `name` numbered where it is taken, that nobody else has or changes meanwhile.
+
+    It is gone afterwards where nothing was put into it. Of processes that were launched together the first makes it;
+    the others are given a name that they have to ask the first for.
+
+    Args:
+        parent: is made where it is not there.
+        name: of the folder.
+        task: what is done to it, in a word.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    if not first_process():
+        yield parent / name
+        return
+    new = [path for path in (parent, *parent.parents) if not path.exists()]
+    folder = _made(parent, name)
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_empty, [folder, *new])
+        stack.enter_context(alone(folder, task))
+        yield folder
+
+
+def _made(parent: Path, name: str) -> Path:
+    """The first of the numbered names that was free; what is made cannot be made by another too."""
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        make_folder(folder.parent)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        except FileNotFoundError:
+            continue  # another process has just removed the parent it had made
+        except OSError as error:
+            raise not_written(folder, error) from error
+        else:
+            return folder
+
+
+def _take(folder: Path, task: str) -> BinaryIO:
+    """The locked file."""
     path, until = folder / NAME, time.monotonic() + PATIENCE
     while True:
-        if not reads:
-            make_folder(folder)
+        make_folder(folder)
         try:
             file = path.open("a+b")
         except FileNotFoundError:
-            if reads:
-                return None
             continue  # another process has just removed the folder it had made
         except OSError as error:
-            if reads:
-                return None
             raise not_written(path, error) from error
         try:
             if not _lock(file):

@@ -24,11 +24,12 @@ from untaught.calibration import Calibration
 from untaught.errors import ConfigError, RunError, UntaughtError
 from untaught.files import not_written, write_text
 from untaught.image import Recipe
-from untaught.lock import alone
+from untaught.lock import alone, anew
 from untaught.migrations import Step, read_card
 from untaught.records import Finding, Result
 
 SCHEMA = 1
+READ = ("settings.toml", "card.json", "log.jsonl", "evaluation.json", "gallery.npz", "drawn.json")
 STEPS: Mapping[int, Step] = {}  # from each older schema, what makes the next one of it
 
 
@@ -145,19 +146,35 @@ class Run:
         return (self.folder / "checkpoint").exists()
 
     @contextlib.contextmanager
-    def alone(self, task: str, *, reads: bool = False) -> Iterator[None]:
+    def alone(self, task: str) -> Iterator[None]:
         """Keep other commands from changing the run meanwhile; its card is read anew, as one may just have done so.
 
         Args:
             task: what is done, in a word.
-            reads: the run is only looked at, so its folder need not be writable.
 
         Raises:
             RunError: another command is at work on the run.
         """
-        with alone(self.folder, task, reads=reads):
-            self.card = self._read_card()
+        with alone(self.folder, task):
+            self.renew()
             yield
+
+    def renew(self) -> None:
+        """Read the card anew, as another command may have written it."""
+        self.card = self._read_card()
+
+    def versions(self) -> dict[str, tuple[int, int]]:
+        """Which version of each file that a report reads is there.
+
+        Every file is replaced as a whole, and at any one moment those that are there belong together
+        (`forget_evaluation`). So what was read between two equal answers does, whoever is at work on the run.
+        """
+        found = {}
+        for name in READ:
+            with contextlib.suppress(FileNotFoundError):
+                status = (self.folder / name).stat()
+                found[name] = (status.st_ino, status.st_mtime_ns)
+        return found
 
     def save_card(self) -> None:
         """Write the card, whole or not at all."""
@@ -212,22 +229,24 @@ def opened(run: object) -> Run:
     raise ConfigError(f"{run!r} in place of a run", expected, "name the folder that `untaught train` wrote")
 
 
-def run_folder(out: str | Path | None, name: str, *, resume: bool = False) -> Path:
-    """Where a run goes: `out`, else a folder below runs/ that is not there yet, `name` numbered where it is taken.
+@contextlib.contextmanager
+def run_folder(out: str | Path | None, name: str, task: str, *, resume: bool = False) -> Iterator[Path]:
+    """Where a run goes, kept from others meanwhile: `out`, else a new folder below runs/, `name` or that numbered.
 
     Raises:
         ConfigError: a training is to be resumed and nobody says where; `out` is no path.
+        RunError: somebody else is at work on the folder, or it cannot be written.
     """
     if isinstance(out, str | Path):
-        return Path(out)
+        with alone(Path(out), task):
+            yield Path(out)
+        return
     if out is not None:
         raise ConfigError(f"{out!r} in place of a run folder", "text or a path", "name a new folder")
     if resume:
         raise ConfigError("--resume came without --out", "the folder of the interrupted training", "add --out RUN")
-    parent, number = Path("runs"), 1
-    while (folder := parent / (name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return folder
+    with anew(Path("runs"), name, task) as folder:
+        yield folder
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from untaught.config import Settings
 from untaught.data.toy import Toy
 from untaught.engine.evaluate import evaluate
 from untaught.engine.train import train
+from untaught.errors import RunError
 from untaught.run import Run
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -62,17 +63,19 @@ def other(monkeypatch):
         process.join()
 
 
-def test_while_a_run_is_evaluated_it_can_be_inspected_but_not_changed(run, run_folder, product, tmp_path, other):
+def test_while_a_run_is_evaluated_it_can_be_read_but_not_changed(run, run_folder, product, tmp_path, other):
     folder = shutil.copytree(run_folder, tmp_path / "run")
     process, pipe = other(evaluating, folder, product)
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     good = product / "test" / "good"
-    for command in (["calibrate", folder, "--good", good], ["evaluate", folder, "--data", product], ["report", folder]):
+    for command in (["calibrate", folder, "--good", good], ["evaluate", folder, "--data", product]):
         code, out, err = run(*command, "--json")
         assert code == 2
         assert f"evaluate, process {process.pid}" in err
         assert json.loads(out)["error"] == "RunError"
     assert run("inspect", folder, good, "--quiet")[0] == 0
+    assert run("report", folder, "--out", tmp_path / "page.html")[0] == 0
+    assert (tmp_path / "page.html").exists()
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
     pipe.send("go on")
     process.join(120)
@@ -83,6 +86,27 @@ def test_while_a_run_is_evaluated_it_can_be_inspected_but_not_changed(run, run_f
     assert code == 0
     assert list(Run(folder).card.calibration.scores) == json.loads(out)["scores"]
     assert not list(folder.glob(".*"))
+
+
+def test_a_report_shows_one_moment_of_a_run_that_is_written_meanwhile(run_folder, tmp_path, monkeypatch):
+    from untaught.report import page
+
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    drawn, writer = [], Run(folder)
+
+    def render(runs):
+        drawn.append(runs[0].card.name)
+        if len(drawn) == 1:  # in the middle of the reading another command writes
+            writer.card.name = "renamed"
+            writer.forget_evaluation()
+            writer.save_card()
+            raise RunError("a file that has just been there is gone")
+        return usual(runs)
+
+    usual = page.render_page
+    monkeypatch.setattr(page, "render_page", render)
+    assert "renamed" in page.report(folder).read_text()
+    assert len(drawn) == 2
 
 
 def test_what_another_command_has_just_written_is_not_undone(run, run_folder, product, tmp_path):

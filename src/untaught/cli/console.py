@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from untaught.lock import first_process
 from untaught.progress import Progress, Report, silent
 
 if TYPE_CHECKING:
@@ -34,11 +34,6 @@ def remark(text: str, quiet: bool = False) -> None:
     """Tell the user something that is not a result."""
     if not quiet and first_process():
         console().print(text, highlight=False, markup=False)
-
-
-def first_process() -> bool:
-    """Whether this process speaks for all that were launched together."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from untaught.cli.console import Json, Quiet, progress, remark
-from untaught.lock import alone
 from untaught.progress import Report, silent
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ def draw_train_measure(out: Path | str | None = None, *, report: Report = silent
     from untaught.report.page import write_report
     from untaught.run import run_folder
 
-    out = run_folder(out, "demo")
-    with alone(out, "demo"):
+    with run_folder(out, "demo", "demo") as out:
         run = train(Settings(method="reverse_distillation", data="toy"), out, report=report)
         evaluate(run, "toy", report=report)
         write_report([run], out / "report.html")

@@ -25,8 +25,9 @@ from untaught.cli import (
     train,
 )
 from untaught.cli.allocator import keep_memory
-from untaught.cli.console import console, first_process
+from untaught.cli.console import console
 from untaught.errors import UntaughtError
+from untaught.lock import first_process
 
 EXTRA = ("torch", "timm", "accelerate", "safetensors", "jaxtyping", "onnx", "onnxscript")
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from untaught.cli.console import Json, Quiet, first_process, progress, remark
+from untaught.cli.console import Json, Quiet, progress, remark
 from untaught.cli.doctor import as_lines
 from untaught.errors import RunError
 from untaught.files import disk_full
-from untaught.lock import alone
+from untaught.lock import first_process
 
 if TYPE_CHECKING:
     from untaught.data.diagnosis import Diagnosis
@@ -80,12 +79,9 @@ def train(
         "weights": weights,
     }
     settings = asked(given, parse_overrides(set_ or []))
-    out = run_folder(out, settings.name, resume=resume)
-
-    if resume and not (out / "settings.toml").exists():
-        remark(f"Nothing to resume: {out} holds no training that was begun. A new one begins there.")
-
-    with alone(out, "train") if first_process() else nullcontext():
+    with run_folder(out, settings.name, "train", resume=resume) as out:
+        if resume and not (out / "settings.toml").exists():
+            remark(f"Nothing to resume: {out} holds no training that was begun. A new one begins there.")
         from untaught.engine.train import train as train_run
         from untaught.report.page import write_report
 

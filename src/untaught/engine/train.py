@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -39,7 +39,6 @@ from untaught.engine.tensors import to_arrays
 from untaught.errors import ConfigError, DataError, RunError
 from untaught.files import make_folder, write_text
 from untaught.inspector import score_image
-from untaught.lock import alone
 from untaught.method import Method, Stage
 from untaught.nn.precision import bf16_pays
 from untaught.progress import Progress, Report, silent
@@ -87,13 +86,12 @@ def train(
     if "method" in values:
         raise ConfigError(f"two methods, {settings} and {values['method']}", "one", "leave `method` out of the rest")
     wanted = settings if isinstance(settings, Settings) else asked({"method": settings, **values})
-    training = Training(wanted, run_folder(out, wanted.name, resume=resume), resume, report, diagnosed)
-    out = training.out
-    with alone(out, "train") if training.main else nullcontext():
-        training.settings = taken_up(wanted, out) if resume else wanted
-        if not finished(training.settings, out, resume):
+    with run_folder(out, wanted.name, "train", resume=resume) as folder:
+        training = Training(wanted, folder, resume, report, diagnosed)
+        training.settings = taken_up(wanted, training.out) if resume else wanted
+        if not finished(training.settings, training.out, resume):
             training.execute()
-        return Run(out)
+        return Run(training.out)
 
 
 def finished(settings: Settings, out: Path, resume: bool) -> bool:
@@ -152,7 +150,7 @@ class Training:
     def __post_init__(self) -> None:
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.main = bool(self.accelerator.is_main_process)
-        if self.accelerator.num_processes > 1:  # each has looked for a free name, and the first one's is taken by now
+        if self.accelerator.num_processes > 1:  # the first has made the folder
             self.out = Path(broadcast_object_list([str(self.out)])[0])
         self.report = self.report if self.main else silent
         self.at, self.slots = Position(), cast("Slots | None", None)

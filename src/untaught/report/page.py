@@ -7,7 +7,6 @@ keeps everything else out, so that the page opens without a network and a hostil
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from untaught.errors import ConfigError
+from untaught.errors import ConfigError, RunError
 from untaught.files import write_text
 from untaught.report.comparison import view_comparison
 from untaught.report.view import view_run
@@ -34,7 +33,7 @@ def report(*runs: Run | str | Path, out: str | Path | None = None) -> Path:
 
     Raises:
         ConfigError: there is no run.
-        RunError: a run is damaged, another command is at work on it, or the file cannot be written.
+        RunError: a run is damaged, or the file cannot be written.
     """
     every = [opened(run) for run in runs]
     usual = every[0].folder / "report.html" if len(every) == 1 else Path("comparison.html")
@@ -44,20 +43,32 @@ def report(*runs: Run | str | Path, out: str | Path | None = None) -> Path:
 def write_report(runs: Sequence[Run], out: Path) -> Path:
     """Write the page on one run, or the comparison of several, and return its path.
 
+    The runs are only read: a command that is at work on one of them is not waited for. What it writes meanwhile is
+    read as well, so that the page shows each run as it was at one moment.
+
     Raises:
         ConfigError: there is no run.
-        RunError: a run is damaged, another command is at work on it, or the file cannot be written.
+        RunError: a run is damaged, or the file cannot be written.
     """
-    with contextlib.ExitStack() as stack:
-        for run in sorted(runs, key=lambda run: str(run.folder)):  # so that two of us cannot wait for each other
-            stack.enter_context(run.alone("report", reads=True))
-        return _write(runs, out)
-
-
-def _write(runs: Sequence[Run], out: Path) -> Path:
+    while (page := _read(runs)) is None:
+        pass
     # File names may hold bytes that are no text; they are shown as question marks.
-    write_text(out, render_page(runs).encode("utf-8", "replace").decode("utf-8"))
+    write_text(out, page.encode("utf-8", "replace").decode("utf-8"))
     return out
+
+
+def _read(runs: Sequence[Run]) -> str | None:
+    """The page; None where a run was changed while it was read."""
+    before = [run.versions() for run in runs]
+    try:
+        for run in runs:
+            run.renew()
+        page = render_page(runs)
+    except (RunError, OSError):
+        if before == [run.versions() for run in runs]:
+            raise
+        return None
+    return page if before == [run.versions() for run in runs] else None
 
 
 def render_page(runs: Sequence[Run]) -> str:
