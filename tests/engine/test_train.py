@@ -187,6 +187,28 @@ def test_of_exact_copies_one_is_used(product, tmp_path):
     assert len(card.data.copies) == len(hashes)
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_of_copies_saved_anew_one_is_used_and_none_is_held_out_and_learned(product, tmp_path, keep):
+    from PIL import Image
+
+    data = copy(product, tmp_path / "data")
+    good = sorted((data / "train" / "good").iterdir())
+    for path in good:
+        with Image.open(path) as image:
+            image.save(path.with_name(f"saved anew {path.stem}.bmp"))
+    cache = {"keep": keep, "folder": str(tmp_path / "cache")}
+    runs = [train(settings(data, epochs=1, cache=cache), tmp_path / f"run {number}") for number in range(1 + keep)]
+    for run in runs:  # the second finds the features of the first
+        parts = run.card.data.train, run.card.data.monitor, run.card.data.calibration
+        pictures = [item.picture for part in parts for item in part]
+        assert len(pictures) == len(set(pictures)) == len(good)
+        assert len(run.card.data.copies) == len(good)
+        assert run.card.training.images == len(run.card.data.train)
+        assert run.card.calibration.image.n == len(run.card.data.calibration) > 10
+        assert run.card.data == runs[0].card.data
+        assert same(weights(run.folder), weights(runs[0].folder))
+
+
 def test_resuming_with_other_images_is_refused(product, tmp_path):
     data = copy(product, tmp_path / "data")
     from untaught.engine.train import Training

@@ -19,7 +19,7 @@ from untaught.records import Sample
 
 
 def examined(dataset: Dataset, intake: Intake, report: Report) -> Diagnosis:
-    """What the doctor finds, except how parts move; what was seen of every good image is in `intake.seen` afterwards.
+    """What the doctor finds, except how parts move.
 
     Args:
         dataset: what is trained on, with its test split.
@@ -36,7 +36,5 @@ def examined(dataset: Dataset, intake: Intake, report: Report) -> Diagnosis:
     looks = []
     for found in in_order(look, dataset.samples):
         looks.append(found)
-        if not (found.reason or found.sample.defective):
-            intake.seen[found.sample.name] = found  # of a resumed training, images whose features were kept
         report(Progress("examine", len(looks), len(dataset.samples)))
     return diagnose(dataset, looks, intake.recipe, left_out=intake.broken)

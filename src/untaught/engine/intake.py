@@ -36,6 +36,7 @@ class Intake:
 
     With `skip` False the first broken image ends the work, after the rest and all of `every` were looked at, so that
     all can be named. `inputs` names what the method takes. `seen` keeps what the doctor has to know of each image.
+    `copies` names those that show what another shows and are therefore left out.
     """
 
     dataset: Dataset
@@ -45,6 +46,20 @@ class Intake:
     broken: dict[str, ImageError] = field(default_factory=dict)
     every: Sequence[Sample] = ()
     seen: dict[str, Look] = field(default_factory=dict)
+    copies: set[str] = field(default_factory=set)
+
+    def find_copies(self, parts: Sequence[Sequence[Sample]]) -> None:
+        """Of images that show the very same picture, however each was saved, the first counts and the others do not.
+
+        Args:
+            parts: disjoint lists of images that were read, that which has to keep its images first.
+        """
+        first: dict[str, str] = {}
+        for part in parts:
+            for name in sorted(sample.name for sample in part if sample.name in self.seen):
+                digest = self.seen[name].digest
+                if digest and first.setdefault(digest, name) != name:
+                    self.copies.add(name)
 
     def decode(self, samples: Sequence[Sample]) -> Iterator[Inputs | None]:
         """What `read_inputs` gives of each image, in order; None where it is broken."""
@@ -85,7 +100,7 @@ class Intake:
             given = rows.stack([row // views for row in chunk])
             if self.broken and not self.skip:
                 rows.drain()
-                self._read_the_rest()
+                self._look_at(self.every)
                 raise self.failure()
             if stage is None or stage.frozen is None:
                 return {name: torch.from_numpy(array).permute(0, 3, 1, 2) for name, array in given.items()}
@@ -115,9 +130,11 @@ class Intake:
             )
 
         cache.fill(compute, advance, rows.whole, keep)
+        self._look_at(samples)  # whose rows an earlier training has left
 
-    def _read_the_rest(self) -> None:
-        for _ in self.decode([item for item in self.every if item.name not in {*self.seen, *self.broken}]):
+    def _look_at(self, samples: Sequence[Sample]) -> None:
+        """Read those of the images that were not read yet."""
+        for _ in self.decode([item for item in samples if item.name not in {*self.seen, *self.broken}]):
             pass
 
     def failure(self) -> DataError:

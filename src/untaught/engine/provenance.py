@@ -27,13 +27,13 @@ PACKAGES = ("untaught", "torch", "timm", "accelerate", "numpy", "pillow")
 def make_card(training: Training, calibration: Calibration, products: dict[str, Calibration]) -> Card:
     """The card of a training whose weights are saved; `products` holds the calibration of each of several products."""
     settings, method, dataset, at = training.settings, training.method, training.dataset, training.at
-    broken, seen = training.intake.broken, training.intake.seen
+    broken, seen, copies = training.intake.broken, training.intake.seen, training.intake.copies
     spec = settings.data if isinstance(settings.data, str) else ", ".join(settings.data)
     parts = {
         part: [
             FileRecord(name=item.name, sha256=training.hashes[item.name], picture=seen[item.name].digest)
             for item in samples
-            if item.name not in broken
+            if item.name not in {*broken, *copies}
         ]
         for part, samples in training.split.items()
     }
@@ -43,7 +43,8 @@ def make_card(training: Training, calibration: Calibration, products: dict[str, 
         reduction=reduction(method.reduction, training.recipe),
         created=datetime.now(UTC).isoformat(timespec="seconds"), seed=settings.seed, recipe=training.recipe,
         data=DataRecord(
-            spec=spec, name=dataset.name, layout=dataset.layout, copies=training.copies, calibration_copies=[],
+            spec=spec, name=dataset.name, layout=dataset.layout, calibration_copies=[],
+            copies=sorted({*training.copies, *copies}),
             quarantined=sorted(broken), reasons={name: broken[name].came for name in sorted(broken)},
             findings=[] if training.diagnosis is None else list(training.diagnosis.findings), **parts
         ),

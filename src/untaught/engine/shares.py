@@ -165,17 +165,24 @@ class Shares:
 
     def _filled(self, stage: Stage, split: Mapping[str, Sequence[Sample]]) -> tuple[Share, Share]:
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
-        train = self._cached(stage, split["train"], range(rank, len(split["train"]), processes), "train")
-        held = split["monitor"] if self.accelerator.is_main_process else []
-        monitor = self._cached(replace(stage, views=1), held, range(len(held)), "monitor")
-        counts: list[int] = gather_object([len(train.rows)])
-        train.largest, train.smallest = max(counts), min(counts)
+        mine = range(rank, len(split["train"]), processes)
+        held = range(len(split["monitor"]) if self.accelerator.is_main_process else 0)
+        learned = self._cached(stage, split["train"], mine, "train")
+        watched = self._cached(replace(stage, views=1), split["monitor"], held, "monitor")
         for broken, seen in gather_object([(dict(self.intake.broken), dict(self.intake.seen))]):
             self.intake.broken.update(broken)  # the card lists those of all processes
             self.intake.seen.update(seen)
+        self.intake.find_copies(
+            [split["calibration"], split["monitor"], split["train"]]
+        )  # none is held out and learned
+        train = self._share(learned, split["train"], mine, stage.views)
+        monitor = self._share(watched, split["monitor"], held, 1)
+        counts: list[int] = gather_object([len(train.rows)])
+        train.largest, train.smallest = max(counts), min(counts)
         if min(counts) == 0 or (held and not monitor.rows):
             raise DataError(
-                f"{sum(counts)} readable good images are left to train on and {len(monitor.rows)} to watch",
+                f"{sum(counts)} readable good images are left to train on and {len(monitor.rows)} to watch, "
+                f"without {len(self.intake.copies)} copies",
                 "at least one for each process and one to watch",
                 "look at the data with `untaught doctor`",
             )
@@ -199,7 +206,7 @@ class Shares:
         key = hashlib.sha256(json.dumps([told, sorted(self.hashes.items())]).encode()).hexdigest()[:24]
         return FeatureCache(rows, budget=settings.cache.memory * 2**30 / processes, folder=Path(root) / key, half=half)
 
-    def _cached(self, stage: Stage, samples: Sequence[Sample], numbers: Sequence[int], part: str) -> Share:
+    def _cached(self, stage: Stage, samples: Sequence[Sample], numbers: Sequence[int], part: str) -> FeatureCache:
         mine = [samples[number] for number in numbers]
         tiles = self.intake.recipe.tiles
         cache = self.cache(len(mine) * tiles * stage.views, f"{stage.name}-{part}", stage.half)
@@ -208,9 +215,14 @@ class Shares:
             cache, mine, stage=stage, keys=(self.settings.seed, stage.name), device=self.accelerator.device,
             keep=self.settings.cache.keep, task=f"teacher features ({part})", report=self.report,
         )  # fmt: skip
-        rows = [row for row in range(len(mine) * tiles) if mine[row // tiles].name not in self.intake.broken]
+        return cache
+
+    def _share(self, cache: FeatureCache, samples: Sequence[Sample], numbers: Sequence[int], views: int) -> Share:
+        """The cached rows of whole images, of each picture once."""
+        tiles, out = self.intake.recipe.tiles, {*self.intake.broken, *self.intake.copies}
+        rows = [row for row in range(len(numbers) * tiles) if samples[numbers[row // tiles]].name not in out]
         places = [numbers[row // tiles] * tiles + row % tiles for row in rows]
-        return Share(cache, rows, places, stage.views, inside=self._inside())
+        return Share(cache, rows, places, views, inside=self._inside())
 
     def _inside(self) -> Tensor | None:
         recipe = self.intake.recipe

@@ -327,6 +327,7 @@ class Training:
     def _finish(self, images: FeatureCache, rows: list[int]) -> None:
         """Thresholds, weights, card; the checkpoint goes last, so that until then the training can be resumed."""
         pairs, score = [], scorer(self.method, self.accelerator.device)
+        rows = [row for row in rows if self.split["calibration"][row].name not in self.intake.copies]
         for number, row in enumerate(rows):
             given = {name: rows[0] for name, rows in to_arrays(images.gather([row])).items()}
             scored = score_image(score, given, self.recipe)
