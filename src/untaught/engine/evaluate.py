@@ -14,16 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from untaught.data.base import Dataset, FileDataset, require_depth, source_of, to_evaluate
+from untaught.data.base import Dataset, require_depth, source_of
 from untaught.data.folder import AnyData, in_words, open_dataset
-from untaught.data.look import why
-from untaught.data.products import MultiDataset
 from untaught.engine.gallery import Item, choose, write_gallery
 from untaught.engine.guard import Guard
 from untaught.engine.predict import AnyRun, Detector
-from untaught.errors import ConfigError, DataError, ImageError, MaskError, MetricError, RunError
+from untaught.engine.usable import broken, check_aspect, spoiled, tested
+from untaught.errors import ConfigError, DataError, ImageError, MetricError, RunError
 from untaught.files import write_text
-from untaught.image import Area, Limits, in_order, lies_over, probe, resize_map
+from untaught.image import Area, resize_map
 from untaught.metrics.accumulate import MaskedMap, PixelMetrics, pixel_metrics
 from untaught.metrics.auroc import auroc
 from untaught.metrics.average_precision import average_precision
@@ -88,31 +87,18 @@ def _evaluate(run: Run, data: AnyData, limit: float, on_bad_image: str, report: 
     if not isinstance(limit, int | float) or not 0 < limit <= 1:
         raise MetricError(f"the limit of AUPRO is {limit}", "a false-positive rate above 0 and at most 1", "give 0.3")
     dataset = open_dataset(data)
-    samples = to_evaluate(dataset)
-    if not samples:
-        unlabelled = dataset.unlabelled if isinstance(dataset, FileDataset | MultiDataset) else ()
-        if unlabelled:
-            raise DataError(
-                f"{in_words(data)}: nothing says which of {len(unlabelled)} test images are good, as {unlabelled[0]}",
-                "test/good and a folder for each kind of defect, as test/scratch",
-                "sort the images into such folders; `untaught inspect` gives scores without any",
-            )
-        raise DataError(
-            f"{in_words(data)} ({dataset.layout}) has no test split",
-            "test images, good and defective",
-            "give a folder with test/good and test/<defect>, or good/ and bad/",
-        )
+    samples = tested(dataset, in_words(data))
     detector = Guard(run, USED)
     refuse_leaks(detector, dataset, samples)
     recipe = run.card.recipe
     if recipe.depth is not None:
         require_depth(dataset, samples)
-    spoiled = check_masks(dataset, samples, recipe, on_bad_image)
-    samples = tuple(sample for sample in samples if sample.name not in spoiled)
+    unmeasured = spoiled(dataset, samples, recipe, on_bad_image)
+    samples = tuple(sample for sample in samples if sample.name not in unmeasured)
     side = (recipe.height, recipe.width)
     with spilled((len(samples), *side)) as maps:
         answers = list(_score(detector, dataset, samples, maps, report))
-        left_out = spoiled | _left_out(dataset, samples, answers, on_bad_image)
+        left_out = unmeasured | broken(dataset, samples, answers, on_bad_image)
         samples = tuple(sample for sample in samples if sample.name not in left_out)
         rows = [answer for answer in answers if not isinstance(answer, ImageError)]
         scored = Scored(dataset, samples, rows, maps, recipe.area)
@@ -148,55 +134,6 @@ def _evaluate(run: Run, data: AnyData, limit: float, on_bad_image: str, report: 
     return result
 
 
-def _left_out(
-    dataset: Dataset, samples: Sequence[Sample], answers: Sequence[Prediction | ImageError], on_bad_image: str
-) -> dict[str, str]:
-    """The images that did not decode, and why; an error where they may not be left out or are all there is."""
-    found = {
-        sample.name: why(answer, dataset, sample)
-        for sample, answer in zip(samples, answers, strict=True)
-        if isinstance(answer, ImageError)
-    }
-    if found and (on_bad_image == "fail" or len(found) == len(samples)):
-        lines = "; ".join(f"{name}: {reason}" for name, reason in found.items())
-        raise DataError(
-            f"{len(found)} of {len(samples)} test images do not decode: {lines}",
-            "images that decode completely",
-            "replace or remove them, or measure without them: --on-bad-image skip",
-        )
-    return found
-
-
-def check_masks(dataset: Dataset, samples: Sequence[Sample], limits: Limits, on_bad_image: str) -> dict[str, str]:
-    """The defective images whose mask cannot be used, and why: known before the first image is scored.
-
-    Raises:
-        MaskError: they may not be left out, or are all there is.
-    """
-
-    def look(sample: Sample) -> str:
-        try:
-            mask = dataset.mask(sample)
-            if mask is not None:
-                check_aspect(sample.name, (mask.shape[1], mask.shape[0]), probe(dataset.source(sample), limits).size)
-        except MaskError as error:
-            return error.came
-        except ImageError:
-            pass  # told of when it is decoded
-        return ""
-
-    marked = [sample for sample in samples if sample.defective and sample.mask_path is not None]
-    told = zip(marked, in_order(look, marked), strict=True)
-    found = {sample.name: reason for sample, reason in told if reason}
-    if found and (on_bad_image == "fail" or len(found) == len(samples)):
-        raise MaskError(
-            f"{len(found)} of {len(marked)} masks cannot be used: {'; '.join(found.values())}",
-            "masks that decode, of their image's shape",
-            "replace or remove them, or measure without these images: --on-bad-image skip",
-        )
-    return found
-
-
 def refuse_leaks(detector: Guard, dataset: Dataset, samples: Sequence[Sample]) -> None:
     """Raise where a test image was trained on, held out or calibrated with, by the bytes of its file.
 
@@ -225,16 +162,6 @@ def spilled(shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
             came = f"{size / 2**20:.0f} MiB cannot be kept in {tempfile.gettempdir()} ({error.strerror})"
             raise RunError(came, "as much free space", "free space, or name another place by TMPDIR") from None
         yield np.memmap(file, np.float32, "r+", shape=shape)
-
-
-def check_aspect(name: str, mask: tuple[int, int], image: tuple[int, int]) -> None:
-    """Raise where a mask (width, height) cannot lie over its image: a scaled one can, one of another shape cannot."""
-    if not lies_over(mask, image):
-        raise MaskError(
-            f"the mask of {name} is {mask[0]} x {mask[1]} px, the image {image[0]} x {image[1]} px",
-            "a mask of the image's shape",
-            "correct the mask (`untaught doctor` lists all such)",
-        )
 
 
 def to_json(result: Result) -> dict[str, Any]:
