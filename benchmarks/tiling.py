@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from untaught.data.folder import open_dataset
 from untaught.engine.provenance import machine
 from untaught.run import Run
 
+ALONE = os.cpu_count() or 1  # runs at a time of which each has one thread
 HEAD = """# Tiles or whole images
 
 Written by `benchmarks/tiling.py`: `reverse_distillation`, preset `lite`, {product} ({size} as it is), {seeds}. *Whole*:
@@ -52,8 +54,8 @@ def measure(data: Path, seed: int, option: str, side: int, runs: Path) -> dict[s
     done = out.with_suffix(".json")
     if not done.exists():
         told = ["--data", data, "--seed", seed, "--out", out, "--resume", option, side]
-        trained, cpu = call(1, "train", "reverse_distillation", *told)
-        figures, _ = call(1, "evaluate", out, "--data", data)
+        trained, cpu = call(ALONE, "train", "reverse_distillation", *told)
+        figures, _ = call(ALONE, "evaluate", out, "--data", data)
         timing = [sys.executable, str(Path(__file__).with_name("results.py")), "--time", str(out), str(data)]
         seconds = float(subprocess.run(timing, check=True, capture_output=True, text=True).stdout)
         tiles = Run(out).card.recipe.tiles

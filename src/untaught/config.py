@@ -88,7 +88,9 @@ class Settings(Frozen):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="of the student's training; scores are fp32"
     )
-    checkpoint_seconds: float = Field(default=10.0, ge=0, description="least seconds between two checkpoints")
+    checkpoint_seconds: float = Field(
+        default=10.0, ge=0, description="least seconds between two checkpoints; 0: one after every epoch"
+    )
     cache: CacheSettings = CacheSettings()
     model: dict[str, Any] = Field(default_factory=dict, description="settings of the method, over its preset")
 

@@ -288,13 +288,14 @@ class Training:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def _checkpointer(self, number: int, fit: Fit) -> Any:
-        """Saves now and then: not more often than asked for, and at most a twentieth of the time."""
+        """Saves now and then: not more often than asked for, and at most a twentieth of the time; 0 asks for all."""
         last, cost = self.clock(), 0.0
 
         def save(optimizer: torch.optim.Optimizer) -> None:
             nonlocal last, cost
             begun = self.clock()
-            if begun - last >= max(self.settings.checkpoint_seconds, 20 * cost):
+            asked = self.settings.checkpoint_seconds
+            if begun - last >= (max(asked, 20 * cost) if asked else 0.0):
                 self._save(number, fit, optimizer)
                 last = self.clock()
                 cost = last - begun
