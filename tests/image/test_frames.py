@@ -57,12 +57,13 @@ def test_the_newest_frame_is_given_and_what_came_before_it_is_left_out():
     assert list(frames) == []
 
 
-def test_the_last_frame_is_given_and_then_the_cameras_error():
-    camera = Camera(OSError("camera gone"))
+@pytest.mark.parametrize("kind", [OSError, SystemExit, KeyboardInterrupt])
+def test_the_last_frame_is_given_and_then_the_cameras_error(kind):
+    camera = Camera(kind("camera gone"))
     frames = newest(camera)
     threading.Thread(target=lambda: (begun(camera), camera.shoot(1), camera.stop())).start()
     assert next(frames).image == "frame 0"
-    with pytest.raises(OSError, match="camera gone"):
+    with pytest.raises(kind, match="camera gone"):
         next(frames)
 
 

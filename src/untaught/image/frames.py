@@ -34,7 +34,7 @@ def newest(frames: Iterable[Image]) -> Iterator[Frame[Image]]:
     """
     changed, left = threading.Condition(), threading.Event()
     waiting: list[Frame[Image]] = []
-    ended: list[Exception | None] = []
+    ended: list[BaseException | None] = []
 
     def read() -> None:
         error = None
@@ -45,7 +45,7 @@ def newest(frames: Iterable[Image]) -> Iterator[Frame[Image]]:
                     changed.notify()
                 if left.is_set():
                     return
-        except Exception as raised:  # whatever it is, it belongs to whoever asks for frames
+        except BaseException as raised:  # even an exit: it belongs to whoever asks for frames, and waits for them
             error = raised
         with changed:
             ended.append(error)
