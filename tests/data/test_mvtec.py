@@ -46,6 +46,13 @@ def test_layout(product):
     ]
 
 
+def test_good_images_are_good_however_their_folder_is_written(product):
+    (product / "test/good").rename(product / "test/Good")
+    assert [sample.name for sample in to_evaluate(open_dataset(product)) if not sample.defective] == [
+        "test/Good/000.bmp"
+    ]
+
+
 def test_images_masks_and_fingerprints(product):
     data = open_dataset(product)
     scratch = next(sample for sample in data.samples if sample.mask_path)

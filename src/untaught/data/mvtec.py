@@ -27,14 +27,14 @@ def read(root: Path) -> FileDataset:
 
 
 def split_folders(root: Path, layout: str, rename: dict[str, str]) -> FileDataset:
-    """Read `train/<kind>`, `test/<kind>` and `ground_truth/<kind>`; `rename` maps folder names to kinds.
+    """Read `train/<kind>`, `test/<kind>` and `ground_truth/<kind>`; `rename` maps folder names, in any case, to kinds.
 
     Of `train` only folders that are good are read. Masks may also lie among the images (`untaught.data.places`).
 
     Raises:
         DataError: it cannot be told which files are masks.
     """
-    homes = [folder for folder in folders(root / "train") if rename.get(folder.name) == GOOD]
+    homes = [folder for folder in folders(root / "train") if rename.get(folder.name.lower()) == GOOD]
     homes += [folder for folder in folders(root / "test") if not is_called(folder, IMAGES)]
     pictures, masks = apart([path for folder in homes for path in images(folder)], root)
     mask_of = pair(pictures, root, masks, root)
@@ -48,7 +48,7 @@ def split_folders(root: Path, layout: str, rename: dict[str, str]) -> FileDatase
     samples = []
     for path in pictures:
         split, folder, *_ = path.relative_to(root).parts
-        kind = rename.get(folder, folder)
+        kind = rename.get(folder.lower(), folder)
         name = path.relative_to(root).as_posix()
         samples.append(Sample(name, "train" if split == "train" else "test", kind, path, mask_of.get(path)))
     refuse_doubles((sample.path for sample in samples if sample.path and sample.defective), root)
