@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from untaught.regions import WORK_PIXELS, find_regions, outlines_of
+from untaught.image import resize_map
+from untaught.regions import WORK_PIXELS, find_regions, label_regions, outlines_of
 
 
 def bumps(*at, side=32):
@@ -68,3 +69,19 @@ def test_outlines_are_those_of_a_mask_and_of_its_holes():
     found = [(contour.min(axis=0).tolist(), contour.max(axis=0).tolist()) for contour in outlines_of(inside, (60, 40))]
     assert found == [([5, 5], [55, 35]), ([20, 15], [30, 20])]
     assert len(outlines_of(~inside, (60, 40))) == 3, "frame and island, and the hole between them"
+
+
+@pytest.mark.parametrize("size", [(96, 64), (333, 77), (40, 30)])
+def test_only_a_part_of_the_map_is_stretched_and_nothing_is_lost_or_moved(size):
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        scores = resize_map(rng.normal(size=(5, 7)).astype(np.float32), (30, 24))
+        threshold = float(np.quantile(scores, 0.9)) + 1e-3
+        grid = (max(30, size[0]), max(24, size[1]))
+        labels, count = label_regions(resize_map(scores, grid) > threshold)
+        found = find_regions(scores, threshold, grid)
+        assert len(found) == count
+        assert sorted(region.area for region in found) == sorted(np.bincount(labels.ravel())[1:])
+        tops = {(region.box[0], region.box[1]) for region in found}
+        assert tops == {(x.min(), y.min()) for y, x in (np.nonzero(labels == n + 1) for n in range(count))}
+        assert {(region.contour[:, 0].min(), region.contour[:, 1].min()) for region in found} == tops

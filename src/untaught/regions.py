@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from untaught.contours import trace_contours
 from untaught.errors import MetricError
 from untaught.image import resize_map
+from untaught.image.area import box_of
 from untaught.records import Region
 
 WORK_PIXELS = 1 << 20  # a finer grid would only add interpolated values, and time
@@ -122,10 +123,11 @@ def find_regions(scores: NDArray[np.float32], threshold: float, size: tuple[int,
     first, and points in line are left out. Holes are not drawn, but do not count as area. Of equal scores the larger
     region comes first.
     """
-    if scores.max() <= threshold:
-        return ()  # and stretched it is no higher
+    above = scores > threshold
+    if not above.any():
+        return ()  # stretched it is no higher
     grid = _grid(scores.shape, size)
-    values = resize_map(scores, grid)
+    values, corner = _stretched(scores, above, grid)
     mask = values > threshold
     runs = find_runs(mask)
     if runs.count == 0:
@@ -134,11 +136,37 @@ def find_regions(scores: NDArray[np.float32], threshold: float, size: tuple[int,
     peak = np.full(runs.count, -np.inf, np.float32)
     np.maximum.at(peak, runs.label - 1, np.maximum.reduceat(values[mask], starts))
     first = np.unique(runs.label, return_index=True)[1]
-    contours = trace_contours(mask, runs.row[first] * grid[0] + runs.left[first])
-    boxes, areas = runs.boxes, runs.areas
+    contours = [found + corner for found in trace_contours(mask, runs.row[first] * mask.shape[1] + runs.left[first])]
+    boxes, areas = runs.boxes + np.tile(corner, 2), runs.areas
     scale = np.array(size) / grid
     order = np.lexsort((-areas, -peak))
     return tuple(_region(boxes[i], int(areas[i]), float(peak[i]), contours[i], scale) for i in order)
+
+
+def _stretched(
+    scores: NDArray[np.float32], above: NDArray[np.bool_], grid: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Of the map stretched to the grid the part in which a value may be above the threshold, and where it begins, x, y.
+
+    Stretched values lie between those of neighbours: beyond a pixel around what is above nothing can be.
+    """
+    top, left, bottom, right = box_of(above)
+    (first_x, last_x, from_x, to_x), (first_y, last_y, from_y, to_y) = (
+        _around(first, last, length, count)
+        for first, last, length, count in zip((left, top), (right, bottom), reversed(scores.shape), grid, strict=True)
+    )
+    part = resize_map(scores, (last_x - first_x, last_y - first_y), (from_x, from_y, to_x, to_y))
+    return part, np.array([first_x, first_y])
+
+
+def _around(first: int, last: int, length: int, count: int) -> tuple[int, int, float, float]:
+    """The places of a grid of `count` that lie within a pixel of those from `first` to `last` (exclusive) of `length`.
+
+    First and last (exclusive) place of the grid, and where they lie in pixels.
+    """
+    step = length / count
+    begin, end = max(0, int((first - 1) / step)), min(count, int((last + 1) / step) + 1)
+    return begin, end, begin * step, min(length, end * step)
 
 
 def _grid(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:

@@ -16,9 +16,9 @@ PATIENCE = 1.0  # seconds that leaving waits for an item that is being taken; a 
 def in_order(function: Callable[[Item], Answer], items: Iterable[Item], workers: int = 2) -> Iterator[Answer]:
     """Apply `function` in threads and give the answers in the order of the items.
 
-    At most `2 * workers` answers wait, so memory is bounded however slow the consumer is. An answer is given as soon
-    as it is there, however long the next item lets wait: items are taken in a thread of their own. What taking one
-    raises is raised here in its place.
+    Fewer than `2 * workers` items are on their way, so memory is bounded however slow the consumer is. An answer is
+    given as soon as it is there, however long the next item lets wait: items are taken in a thread of their own. What
+    taking one raises is raised here in its place.
     """
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="untaught")
     waiting: SimpleQueue[Future[Answer] | None] = SimpleQueue()
@@ -26,9 +26,11 @@ def in_order(function: Callable[[Item], Answer], items: Iterable[Item], workers:
 
     def feed() -> None:
         try:
-            for item in items:
-                room.acquire()
-                if left.is_set():
+            taken = iter(items)
+            while room.acquire() and not left.is_set():
+                try:
+                    item = next(taken)
+                except StopIteration:
                     break
                 waiting.put(pool.submit(function, item))
         except BaseException as error:

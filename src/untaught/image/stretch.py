@@ -7,12 +7,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 
-def resize_map(scores: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """An (h, w) map bilinearly resized to `size` (width, height), antialiased where it shrinks; values stay raw."""
-    if scores.shape == size[::-1]:
+def resize_map(
+    scores: NDArray[np.float32], size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> NDArray[np.float32]:
+    """An (h, w) map bilinearly resized to `size` (width, height), antialiased where it shrinks; values stay raw.
+
+    With a `box` (left, top, right, bottom), in pixels of the map, what lies within becomes `size`.
+    """
+    if scores.shape == size[::-1] and box is None:
         return scores
     raw = Image.fromarray(np.ascontiguousarray(scores, np.float32))
-    return np.asarray(raw.resize(size, Image.Resampling.BILINEAR))
+    return np.asarray(raw.resize(size, Image.Resampling.BILINEAR, box))
 
 
 def lies_over(size: tuple[int, int], image: tuple[int, int]) -> bool:
