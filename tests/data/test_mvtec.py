@@ -46,10 +46,11 @@ def test_layout(product):
     ]
 
 
-def test_good_images_are_good_however_their_folder_is_written(product):
-    (product / "test/good").rename(product / "test/Good")
+@pytest.mark.parametrize("name", ["Good", "ok", "Normal"])
+def test_good_images_are_good_however_their_folder_is_called(product, name):
+    (product / "test/good").rename(product / "test" / name)
     assert [sample.name for sample in to_evaluate(open_dataset(product)) if not sample.defective] == [
-        "test/Good/000.bmp"
+        f"test/{name}/000.bmp"
     ]
 
 

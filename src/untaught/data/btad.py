@@ -10,7 +10,6 @@ from pathlib import Path
 from untaught.data.base import FileDataset
 from untaught.data.listing import is_folder
 from untaught.data.mvtec import split_folders
-from untaught.records import GOOD
 
 
 def matches(root: Path) -> bool:
@@ -20,4 +19,4 @@ def matches(root: Path) -> bool:
 
 def read(root: Path) -> FileDataset:
     """All images of one product, `ok` being good."""
-    return split_folders(root, "BTAD layout (ok, ko)", {"ok": GOOD})
+    return split_folders(root, "BTAD layout (ok, ko)")

@@ -30,6 +30,7 @@ from untaught.data import btad, mtd, mvtec, mvtec3d, visa
 from untaught.data.base import Dataset, FileDataset, train_good
 from untaught.data.listing import entries, folders, images, is_folder, is_image
 from untaught.data.places import (
+    GOOD_NAMES,
     IMAGES,
     MASKS,
     apart,
@@ -48,7 +49,6 @@ from untaught.data.toy3d import Toy3D
 from untaught.errors import DataError
 from untaught.records import GOOD, Sample
 
-GOOD_NAMES = {GOOD, "ok", "normal", "pass", "passed", "free"}
 BAD_NAMES = {"bad", "ko", "ng", "nok", "defect", "defects", "defective", "anomaly", "anomalies", "anomalous"}
 BAD_NAMES |= {"abnormal", "fail", "failed", "reject", "rejects"}
 # No kind of defect is called so, and no good images are meant to be mixed with what is in there.

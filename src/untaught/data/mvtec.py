@@ -11,7 +11,17 @@ from pathlib import Path
 
 from untaught.data.base import FileDataset
 from untaught.data.listing import folders, images, is_folder
-from untaught.data.places import IMAGES, MASKS, apart, is_called, pair, refuse_doubles, refuse_idle, unlabelled
+from untaught.data.places import (
+    GOOD_NAMES,
+    IMAGES,
+    MASKS,
+    apart,
+    is_called,
+    pair,
+    refuse_doubles,
+    refuse_idle,
+    unlabelled,
+)
 from untaught.records import GOOD, Sample
 
 
@@ -23,18 +33,18 @@ def matches(root: Path) -> bool:
 def read(root: Path) -> FileDataset:
     """All images below `train/good` and `test`, with their masks."""
     layout = "MVTec AD layout" + ("" if is_folder(root / "test") else ", no test split")
-    return split_folders(root, layout, {GOOD: GOOD})
+    return split_folders(root, layout)
 
 
-def split_folders(root: Path, layout: str, rename: dict[str, str]) -> FileDataset:
-    """Read `train/<kind>`, `test/<kind>` and `ground_truth/<kind>`; `rename` maps folder names, in any case, to kinds.
+def split_folders(root: Path, layout: str) -> FileDataset:
+    """Read `train/<kind>`, `test/<kind>` and `ground_truth/<kind>`; good parts may be called ok, normal ... too.
 
     Of `train` only folders that are good are read. Masks may also lie among the images (`untaught.data.places`).
 
     Raises:
         DataError: it cannot be told which files are masks.
     """
-    homes = [folder for folder in folders(root / "train") if rename.get(folder.name.lower()) == GOOD]
+    homes = [folder for folder in folders(root / "train") if is_called(folder, GOOD_NAMES)]
     homes += [folder for folder in folders(root / "test") if not is_called(folder, IMAGES)]
     pictures, masks = apart([path for folder in homes for path in images(folder)], root)
     mask_of = pair(pictures, root, masks, root)
@@ -48,7 +58,7 @@ def split_folders(root: Path, layout: str, rename: dict[str, str]) -> FileDatase
     samples = []
     for path in pictures:
         split, folder, *_ = path.relative_to(root).parts
-        kind = rename.get(folder.lower(), folder)
+        kind = GOOD if folder.lower() in GOOD_NAMES else folder
         name = path.relative_to(root).as_posix()
         samples.append(Sample(name, "train" if split == "train" else "test", kind, path, mask_of.get(path)))
     refuse_doubles((sample.path for sample in samples if sample.path and sample.defective), root)

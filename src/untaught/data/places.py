@@ -14,9 +14,11 @@ from pathlib import Path
 
 from untaught.data.listing import entries, folders, images, is_folder, is_image
 from untaught.errors import DataError
+from untaught.records import GOOD
 
 MASKS = {"masks", "mask", "ground_truth", "ground-truth", "ground truth", "groundtruth", "gt"}
 IMAGES = {"images", "image", "imgs", "img"}
+GOOD_NAMES = {GOOD, "ok", "normal", "pass", "passed", "free"}
 ENDINGS = ("_mask", "-mask", "")
 FEW = 5
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +23,8 @@ from untaught.files import write_text
 from untaught.report.comparison import view_comparison
 from untaught.report.view import view_run
 from untaught.run import Run, opened
+
+TRIES = 20
 
 
 def report(*runs: Run | str | Path, out: str | Path | None = None) -> Path:
@@ -50,8 +53,12 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
         ConfigError: there is no run.
         RunError: a run is damaged, or the file cannot be written.
     """
-    while (page := _read(runs)) is None:
-        pass
+    for _ in range(TRIES):
+        if (page := _read(runs)) is not None:
+            break
+        time.sleep(0.1)
+    else:
+        raise RunError("a run that changes while it is read", "one at rest", "wait until what works on it is done")
     # File names may hold bytes that are no text; they are shown as question marks.
     write_text(out, page.encode("utf-8", "replace").decode("utf-8"))
     return out
