@@ -45,8 +45,10 @@ def begun(camera):
 def test_the_newest_frame_is_given_and_what_came_before_it_is_left_out():
     camera, before = Camera(), time.time()
     frames = newest(camera)
-    threading.Thread(target=lambda: (begun(camera), camera.shoot(1))).start()
+    shooting = threading.Thread(target=lambda: (begun(camera), camera.shoot(1)))
+    shooting.start()
     first = next(frames)
+    shooting.join(20)  # it has seen that the first frame arrived: nobody else counts arrivals now
     assert (first.image, first.number) == ("frame 0", 0)
     assert before <= first.taken <= time.time()
     camera.shoot(3)
@@ -70,8 +72,10 @@ def test_the_last_frame_is_given_and_then_the_cameras_error(kind):
 def test_who_leaves_stops_the_reading_with_the_next_frame():
     camera = Camera()
     frames = newest(camera)
-    threading.Thread(target=lambda: (begun(camera), camera.shoot(1))).start()
+    shooting = threading.Thread(target=lambda: (begun(camera), camera.shoot(1)))
+    shooting.start()
     next(frames)
+    shooting.join(20)
     frames.close()
     camera.given.release()
     reading = [thread for thread in threading.enumerate() if thread.name == "untaught frames"]
