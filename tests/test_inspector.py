@@ -9,6 +9,7 @@ import pytest
 from untaught.calibration import Calibration
 from untaught.errors import ConfigError, ImageError
 from untaught.image import Area, DepthRecipe, Recipe, Tiling
+from untaught.image.frames import Frame
 from untaught.inspector import MANY, Inspector, score_image
 
 RECIPE = Recipe(height=32, width=32)
@@ -122,6 +123,13 @@ def test_a_generator_is_inspected_as_it_comes(inspector):
         )
     with pytest.raises(ImageError, match="BytesIO"):
         inspector.inspect(io.BytesIO(b"II*"))
+
+
+def test_a_frame_is_asked_for_its_picture(inspector):
+    frame = Frame(grey(10), 0.0, 0)
+    for given in (frame, iter([frame])):
+        with pytest.raises(ConfigError, match=r"inspect\(frame\.image\)"):
+            list(inspector.inspect(given))
 
 
 @pytest.mark.parametrize("short", ["names", "products"])

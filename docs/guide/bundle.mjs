@@ -1,5 +1,5 @@
 // Reads a file made by `untaught export`, proves it by its golden pictures, and inspects PNG files.
-//     npm install onnxruntime-node pngjs && node bundle.mjs bottle.untaught part.png ...
+//     npm install onnxruntime-node pngjs && node bundle.mjs bottle.untaught [--product NAME] part.png ...
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -42,9 +42,9 @@ function check(parts) {
 const parts = entries(readFileSync(process.argv[2]));
 check(parts);
 const card = JSON.parse(parts.get("card.json"));
-if (card.bundle_version > 1 || card.schema_version > 1) throw new Error("made by a newer version of untaught");
+if (card.bundle_version > 2 || card.schema_version > 2) throw new Error("made by a newer version of untaught");
 const session = await ort.InferenceSession.create(parts.get(card.graph.file));
-const { height, width, tiling, area } = card.recipe;
+const { height, width, tiling } = card.recipe;
 
 // A PNG as rows of red, green, blue; transparency lies on black.
 function pixels(file) {
@@ -79,7 +79,7 @@ function resized({ data, lines, length, step, pitch }, target, out) {
 }
 
 // From a PNG file to the picture that the graph, or its tiles, are cut from: card.preparation, step by step.
-function prepared(file) {
+function prepared(file, region) {
   const { data, height: rows, width: columns } = pixels(file);
   const across = resized(
     { data, lines: rows, length: columns, step: 3, pitch: 3 * columns }, width,
@@ -89,11 +89,18 @@ function prepared(file) {
     { data: across, lines: width, length: rows, step: 3 * width, pitch: 3 }, height,
     { data: new Uint8Array(3 * height * width), step: 3 * width, pitch: 3 },
   );
-  if (area) for (let at = 0; at < height * width; at++) if (!inside[at]) picture.set(area.fill, 3 * at);
+  if (region) for (let at = 0; at < height * width; at++) if (!region.inside[at]) picture.set(region.fill, 3 * at);
   return picture;
 }
 
-const inside = area && pixels(Buffer.from(area.png, "base64")).data.filter((_, at) => at % 3 === 0);
+// Where the pictures of a product are looked at; null: everywhere.
+function regionOf(product) {
+  const areas = card.recipe.areas ?? {}, names = Object.keys(areas);
+  if (names.length && !(product in areas)) throw new Error(`name the product: --product ${names.join(" or ")}`);
+  const area = names.length ? areas[product] : card.recipe.area;
+  if (!area) return null;
+  return { fill: area.fill, inside: pixels(Buffer.from(area.png, "base64")).data.filter((_, at) => at % 3 === 0) };
+}
 
 // Where tiles begin along a length, and with what weight each of their places counts.
 function line(begin, length) {
@@ -122,8 +129,8 @@ function tiles() {
   )));
 }
 
-// Score and map of a picture: `inputs` holds arrays by the names of graph.inputs.
-async function answer(inputs) {
+// Score and map of a picture: `inputs` holds arrays by the names of graph.inputs; `known` is the calibration that judges.
+async function answer(inputs, region, known) {
   const map = new Float32Array(height * width);
   let score = -Infinity;
   for (const { top, left, weight } of tiles()) {
@@ -143,11 +150,11 @@ async function answer(inputs) {
       for (let x = 0; x < columns; x++)
         map[(top + y) * width + left + x] += weight(y, x) * came.map.data[y * columns + x];
   }
-  if (area) {
-    const lowest = map.reduce((least, value, at) => (inside[at] ? Math.min(least, value) : least), Infinity);
-    map.forEach((_, at) => inside[at] || (map[at] = lowest));
+  if (region) {
+    const lowest = map.reduce((least, value, at) => (region.inside[at] ? Math.min(least, value) : least), Infinity);
+    map.forEach((_, at) => region.inside[at] || (map[at] = lowest));
   }
-  return { score, map, reject: score > card.calibration.image.value };
+  return { score, map, reject: score > known.image.value };
 }
 
 // Numbers of a part as they lie in the file; a copy, as they may begin at any byte.
@@ -161,7 +168,7 @@ for (const expected of golden) {
   const inputs = {};
   for (const [name, file] of Object.entries(expected.inputs))
     inputs[name] = file.endsWith(".png") ? pixels(parts.get(file)).data : floats(parts.get(file));
-  const came = await answer(inputs);
+  const came = await answer(inputs, regionOf(expected.product), card.calibration);
   const off = Math.abs(came.score - expected.score) / largest;
   if (off > card.tolerance || came.reject !== expected.reject) throw new Error(`${expected.name}: off by ${off}`);
   came.map.forEach((value, place) => {
@@ -171,6 +178,12 @@ for (const expected of golden) {
   tell(came, expected.name);
 }
 
-if (process.argv.length > 3 && card.graph.inputs.some(({ name }) => name !== "image"))
+const named = process.argv[3] === "--product";
+const product = named ? process.argv[4] : "", files = process.argv.slice(named ? 5 : 3);
+if (product && !(product in card.products)) throw new Error(`no product ${product} among ${Object.keys(card.products)}`);
+if (files.length && card.graph.inputs.some(({ name }) => name !== "image"))
   throw new Error("this model looks at depth, whose preparation is left out here");
-for (const file of process.argv.slice(3)) tell(await answer({ image: prepared(readFileSync(file)) }), file);
+for (const file of files) {
+  const region = regionOf(product), known = product ? card.products[product] : card.calibration;
+  tell(await answer({ image: prepared(readFileSync(file), region) }, region, known), file);
+}

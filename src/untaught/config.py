@@ -65,9 +65,11 @@ class Settings(Frozen):
     )
     overlap: int = Field(default=32, ge=0, description="pixels that neighbouring tiles share at least")
     roi: Path | None = Field(
-        default=None, description="region to look at: mask picture, bright inside, or JSON polygon [[x, y], ...]"
+        default=None,
+        description="region to look at: mask picture, bright inside, or JSON polygon [[x, y], ...]; or a folder of such"
+        " files, each named after its product",
     )
-    ignore: Path | None = Field(default=None, description="region not to look at: mask picture or JSON polygon")
+    ignore: Path | None = Field(default=None, description="region not to look at, given as `roi` is")
     white: int = Field(default=65535, ge=1, le=65535, description="value of full scale in 16-bit images")
     depth_unit: float = Field(default=0.001, gt=0, description="metres per unit of depth images that hold integers")
     relief: float = Field(default=0.007, gt=0, description="metres by which a part differs from its plate in depth")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from untaught.calibration import Calibration, p_values
 from untaught.errors import ConfigError, ImageError
 from untaught.image import DepthSource, Recipe, Source, WithDepth, in_order, read_inputs
+from untaught.image.frames import Frame
 from untaught.image.tiles import cut, join
 from untaught.records import Prediction, ScoreMap
 from untaught.regions import find_regions
@@ -147,7 +148,7 @@ class Inspector:
                 image, a list or tuple of these, or a generator of them, which is read a few images ahead (of a live
                 camera's give each frame as it comes: `untaught.newest`).
             product: which of the products the model was trained on it shows, so that its own thresholds judge;
-                without it those of all products together do.
+                without it those of all products together do. It must be named where products have regions of their own.
             depth: of each image, where the method takes it: a path, the bytes of a file, or an array of distances
                 (h, w) or coordinates (h, w, 3); None: the file that belongs to the image's
                 (`untaught.image.find_depth`).
@@ -156,12 +157,13 @@ class Inspector:
             A prediction, a list of them in the same order, or one after the other as images come.
 
         Raises:
-            ConfigError: there is no such product, or depth is given to a model that takes none, or beside a generator.
+            ConfigError: there is no such product, or none is named that must be; depth is given to a model that takes
+                none, or beside a generator.
             ImageError: a source is not an image that can be decoded, or its depth is missing or another image's.
         """
         if depth is not None and self.recipe.depth is None:
             raise ConfigError("depth beside the image", "a model that was trained with depth", "leave depth out")
-        if isinstance(source, list | tuple) and not isinstance(source, WithDepth):
+        if isinstance(source, list | tuple) and not isinstance(source, WithDepth | Frame):
             every = [None] * len(source) if depth is None else cast("Sequence[DepthSource | None]", depth)
             if not isinstance(depth, list | tuple | None) or len(every) != len(source):
                 came = f"{len(source)} images, and depth that is not one for each"
@@ -245,16 +247,18 @@ class Inspector:
 
     def decode(self, source: Given, name: str = "", product: str = "") -> Decoded:
         """What the scorer will see of a source; raises as `inspect` does."""
+        image = source.image if isinstance(source, WithDepth) else source
+        if isinstance(image, Frame):
+            raise ConfigError("a frame of `untaught.newest`", "the picture in it", "inspect(frame.image)")
         self.calibration_of(product)
         started = time.perf_counter()
-        inputs, size = read_inputs(source, self.recipe)
-        image = source.image if isinstance(source, WithDepth) else source
+        inputs, size = read_inputs(source, self.recipe.of(product))
         name = name or (str(image) if isinstance(image, str | Path) else "")
         return Decoded(name, inputs, size, time.perf_counter() - started, product)
 
     def _score(self, image: Decoded, score: Scorer) -> Scored:
         started = time.perf_counter()
-        says = score_image(score, image.inputs, self.recipe)
+        says = score_image(score, image.inputs, self.recipe.of(image.product))
         return Scored(image, says, image.seconds + time.perf_counter() - started)
 
     def _judge(self, scored: Scored) -> Prediction:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from untaught.data.area import inspected, read_region
+from untaught.data.area import inspected, read_region, region_file
 from untaught.errors import ConfigError, MaskError
 
 SQUARE = [[10, 20], [30, 20], [30, 60], [10, 60]]
@@ -56,7 +56,7 @@ def test_ignore_is_taken_from_the_region_of_interest(tmp_path):
     assert inside[10, 50]
     assert not inside[30, 20]
     assert not inside[60, 50]
-    assert inspected(None, None, (100, 80), None) is None
+    assert inspected(None, None, (100, 80), None).all()
     assert inspected(None, write(tmp_path, SQUARE), (100, 80), (100, 80))[60, 50]
 
 
@@ -83,3 +83,23 @@ def test_other_errors_say_what_to_do(tmp_path):
     everything.write_text("[[0, 0], [1, 0], [1, 1], [0, 1]]")
     with pytest.raises(ConfigError, match="nothing to look at"):
         inspected(None, everything, (40, 40), None)
+
+
+def test_a_folder_holds_one_file_a_product(tmp_path):
+    products = ["cap", "ring", "v1.2"]
+    for name in ("cap.json", "v1.2.png", ".hidden"):
+        (tmp_path / name).touch()
+    assert region_file(tmp_path, "cap", products) == tmp_path / "cap.json"
+    assert region_file(tmp_path, "v1.2", products) == tmp_path / "v1.2.png"
+    assert region_file(tmp_path, "ring", products) is None
+    assert region_file(tmp_path / "cap.json", "ring", products) == tmp_path / "cap.json"
+    assert region_file(None, "ring", products) is None
+    (tmp_path / "cap.png").touch()
+    with pytest.raises(ConfigError, match=r"cap\.json and cap\.png"):
+        region_file(tmp_path, "cap", products)
+    (tmp_path / "cup.png").touch()
+    with pytest.raises(ConfigError, match=r"cup\.png, which is named after no product.*cap, ring"):
+        region_file(tmp_path, "ring", products)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="holds no file"):
+        region_file(tmp_path / "empty", "ring", products)

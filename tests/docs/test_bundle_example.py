@@ -42,9 +42,11 @@ def told(done):
     return [(line.split()[0], float(line.split()[1])) for line in done.stdout.splitlines()]
 
 
-def with_recipe(file, path, recipe, inputs, score, **parts):
+def with_recipe(file, path, recipe, inputs, score, product="", **parts):
     """The file with another recipe, and an answer to its picture as the only golden one."""
-    record, files = golden_parts(0, "drawn", inputs, score_image(score, inputs, recipe), reject=False)
+    record, files = golden_parts(
+        0, "drawn", product, inputs, score_image(score, inputs, recipe.of(product)), reject=False
+    )
     limit = {"calibration": json.loads(read_parts(file)[CARD])["calibration"], **parts.pop("card", {})}
     limit["calibration"]["image"]["value"] = record.score
     told = {"recipe": json.loads(recipe.model_dump_json()), "golden": [record.model_dump()], **limit}
@@ -79,6 +81,13 @@ def test_javascript_prepares_a_picture_cuts_it_and_looks_only_where_it_shall(bun
     untaught.load(file, "onnxruntime")
     golden, inspected = told(node(file, tmp_path / "x.png"))
     assert inspected[1] == pytest.approx(golden[1], rel=1e-4)
+    each = recipe.model_copy(update={"area": None, "areas": {"ring": recipe.area, "cap": Area.of(~inside, (9, 9, 9))}})
+    known = {"products": dict.fromkeys(("cap", "ring"), json.loads(read_parts(file)[CARD])["calibration"])}
+    file = with_recipe(bundle_file, tmp_path / "each.untaught", each, inputs, score, "ring", card=known)
+    untaught.load(file, "onnxruntime")
+    assert told(node(file, "--product", "ring", tmp_path / "x.png")) == [golden, inspected]
+    assert "--product ring or cap" in node(file, tmp_path / "x.png").stderr
+    assert "no product cup" in node(file, "--product", "cup", tmp_path / "x.png").stderr
 
 
 def test_javascript_feeds_two_inputs(bundle_file, tmp_path):

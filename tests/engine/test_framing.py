@@ -122,7 +122,7 @@ def test_an_overlay_shows_the_region(runs, wide):
 
 def test_a_small_region_is_shown_as_large_as_the_input(wide, tmp_path):
     (tmp_path / "corner.json").write_text("[[0.1, 0.2], [0.5, 0.2], [0.5, 0.45], [0.1, 0.45]]")
-    asked = settings(wide / "a", tile=None, image_size=64, roi=tmp_path / "corner.json")
+    asked = settings(wide / "a", tile=None, overlap=32, image_size=64, roi=tmp_path / "corner.json")
     run = train(asked, tmp_path / "r")
     recipe = run.card.recipe
     assert (recipe.width, recipe.height, recipe.tiles) == (151, 240, 1)

@@ -3,6 +3,7 @@ import pytest
 
 from untaught.errors import BundleError, ConfigError
 from untaught.export.gate import Cost, correlation, drawn
+from untaught.image import EVERYWHERE
 from untaught.records import ScoreMap
 
 
@@ -45,10 +46,11 @@ def test_a_flat_map_correlates_with_nothing():
 
 
 def test_defects_are_drawn_from_the_seed_alone_and_only_on_colour():
-    good = [{"image": np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)} for number in range(4)]
+    pixels = [np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8) for number in range(4)]
+    good = [(EVERYWHERE, {"image": image}) for image in pixels]
     first, again = list(drawn(good, 1)), list(drawn(good, 1))
     assert first
-    assert all(np.array_equal(one["image"], two["image"]) for one, two in zip(first, again, strict=True))
-    assert any((one["image"] != two["image"]).any() for one, two in zip(first, drawn(good, 2), strict=False))
+    assert all(np.array_equal(one["image"], two["image"]) for (_, one), (_, two) in zip(first, again, strict=True))
+    assert any((one["image"] != two["image"]).any() for (_, one), (_, two) in zip(first, drawn(good, 2), strict=False))
     with pytest.raises(ConfigError, match="depth alone"):
-        list(drawn([{"depth": np.zeros((4, 4, 2), np.float32)}], 0))
+        list(drawn([(EVERYWHERE, {"depth": np.zeros((4, 4, 2), np.float32)})], 0))

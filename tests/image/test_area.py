@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from untaught.errors import ConfigError
 from untaught.image import Area, Recipe, read
 
 INSIDE = np.zeros((24, 32), np.bool_)
@@ -61,3 +62,21 @@ def test_a_changed_mask_is_refused(png, word):
 def test_a_mask_of_another_size_is_refused():
     with pytest.raises(ValidationError, match="32 x 24"):
         Recipe(height=24, width=24, area=AREA)
+
+
+def test_each_product_may_have_an_area_of_its_own():
+    left, right = np.zeros((2, 4, 6), np.bool_)
+    left[:, :3], right[:, 3:] = True, True
+    areas = {"cap": Area.of(left, (1, 2, 3)), "ring": Area.of(right, (4, 5, 6))}
+    recipe = Recipe(height=4, width=6, areas=areas)
+    assert recipe.of("ring") == Recipe(height=4, width=6, area=areas["ring"])
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    alike = Recipe(height=4, width=6, area=areas["cap"])
+    assert alike.of("") is alike.of("anything") is alike
+    for name in ("", "cup"):
+        with pytest.raises(ConfigError, match="one of cap, ring"):
+            recipe.of(name)
+    with pytest.raises(ValueError, match="beside those of single ones"):
+        Recipe(height=4, width=6, area=areas["cap"], areas=areas)
+    with pytest.raises(ValueError, match="6 x 4 px of a picture of 7 x 4"):
+        Recipe(height=4, width=7, areas=areas)

@@ -13,8 +13,10 @@ from untaught.run import SCHEMA as RUN_SCHEMA
 from untaught.run import STEPS as RUN_STEPS
 from untaught.run import Card
 
-SCHEMA = 1
-STEPS: Mapping[int, Step] = {}  # from each older schema, what makes the next one of it
+SCHEMA = 2
+STEPS: Mapping[int, Step] = {  # from each older schema, what makes the next one of it
+    1: lambda values: values,  # golden pictures got a product, which may be left out
+}
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -52,6 +54,7 @@ class GoldenRecord(Part):
     """
 
     name: str = Field(description="of the held-out image in its data set")
+    product: str = Field(default="", description="that it shows, where the run was trained on several")
     inputs: dict[str, str]
     map: str
     score: float

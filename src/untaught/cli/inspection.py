@@ -70,8 +70,8 @@ def inspect_images(
     limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     given_limits = {key: value for key, value in limits.items() if value is not None}
     inspector.recipe = inspector.recipe.model_copy(update=given_limits)
-    pixel = inspector.calibration_of(product).pixel.value
-    given = list(with_depth(files, depth, inspector.recipe))
+    pixel, recipe = inspector.calibration_of(product).pixel.value, inspector.recipe.of(product)
+    given = list(with_depth(files, depth, recipe))
     files = [image_of(one) for one in given]
     rows, broken = [], 0
     with contextlib.ExitStack() as stack:
@@ -86,7 +86,7 @@ def inspect_images(
             if isinstance(answer, UntaughtError):
                 broken += 1
             elif overlays and out is not None:
-                write_overlay(inspector.recipe, pixel, one, answer, out / f"{number:05d}_{path.stem}.png")
+                write_overlay(recipe, pixel, one, answer, out / f"{number:05d}_{path.stem}.png")
             if lines is not None:
                 lines.write(f"{json.dumps(row)}\n".encode())
                 lines.flush()

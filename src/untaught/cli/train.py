@@ -41,9 +41,12 @@ def train(
     ] = None,
     overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share at least.")] = 32,
     roi: Annotated[
-        Path | None, typer.Option(help="Region to look at: mask picture, bright inside, or JSON polygon.")
+        Path | None,
+        typer.Option(
+            help="Region to look at: mask picture, bright inside, or JSON polygon; or a folder of one a product."
+        ),
     ] = None,
-    ignore: Annotated[Path | None, typer.Option(help="Region not to look at: mask picture or JSON polygon.")] = None,
+    ignore: Annotated[Path | None, typer.Option(help="Region not to look at, given as --roi is.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each stage, in place of the stopping rule.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Time budget of training in minutes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of split, initialisation and order.")] = 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ Mask = NDArray[np.bool_]
 Size = tuple[int, int]
 
 
-def inspected(roi: Path | None, ignore: Path | None, size: Size, native: Size | None) -> Mask | None:
-    """Where a picture is looked at: inside `roi` and outside `ignore`; None where neither is given.
+def inspected(roi: Path | None, ignore: Path | None, size: Size, native: Size | None) -> Mask:
+    """Where a picture is looked at: inside `roi` and outside `ignore`, everywhere where neither is given.
 
     Args:
         roi: file of the region of interest.
@@ -30,8 +31,6 @@ def inspected(roi: Path | None, ignore: Path | None, size: Size, native: Size | 
         ConfigError: a file is missing or not understood, or nothing is left to look at.
         MaskError: a picture cannot be decoded.
     """
-    if roi is None and ignore is None:
-        return None
     inside = np.ones(size[::-1], np.bool_) if roi is None else read_region(roi, size, native)
     if ignore is not None:
         inside &= ~read_region(ignore, size, native)
@@ -39,6 +38,37 @@ def inspected(roi: Path | None, ignore: Path | None, size: Size, native: Size | 
         names = " and ".join(str(path) for path in (roi, ignore) if path is not None)
         raise ConfigError(f"{names} leave nothing to look at", "at least a part of the picture", "draw them again")
     return inside
+
+
+def region_file(path: Path | None, product: str, products: Collection[str]) -> Path | None:
+    """The file with one product's region: `path` itself, or of a folder the file that is named after the product.
+
+    None where nothing is given, or the folder has no file for this product.
+
+    Args:
+        path: a file, or a folder.
+        product: whose region it is.
+        products: all there are.
+
+    Raises:
+        ConfigError: a file in the folder is named after none of the products, or after one that has another already.
+    """
+    if path is None or not path.is_dir():
+        return path
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    stray = [file.name for file in files if file.stem not in products]
+    if stray or not files:
+        raise ConfigError(
+            f"{path} holds {f'{stray[0]}, which is named after no product' if stray else 'no file'}",
+            f"files named after products, such as {next(iter(products))}.json; these are {', '.join(products)}",
+            "rename the file, or take it out",
+        )
+    mine = [file for file in files if file.stem == product]
+    if len(mine) > 1:
+        raise ConfigError(
+            f"{path} holds {' and '.join(file.name for file in mine)}", "one file a product", "take one of them out"
+        )
+    return mine[0] if mine else None
 
 
 def read_region(path: Path, size: Size, native: Size | None) -> Mask:

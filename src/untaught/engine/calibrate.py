@@ -76,7 +76,8 @@ def _calibrate(
     ahead = [sample for sample in samples if sample.name not in copies]
     sources = [source_of(dataset, sample, detector.recipe) for sample in ahead]
     samples, pairs, shown = [], [], set[str]()
-    predictions = detector.stream(sources, [sample.name for sample in ahead])
+    of = [sample.product if sample.product in run.card.products else product for sample in ahead]
+    predictions = detector.stream(sources, [sample.name for sample in ahead], of)
     for number, (sample, prediction) in enumerate(zip(ahead, predictions, strict=True), 1):
         picture = detector.pictures[sample.name]
         if picture and picture in shown:  # the same in another file

@@ -23,6 +23,7 @@ from untaught.engine.predict import Detector
 from untaught.engine.seed import derive
 from untaught.errors import DataError
 from untaught.files import write_text
+from untaught.image import Recipe
 from untaught.progress import Progress, Report, silent
 from untaught.records import GOOD, Sample
 from untaught.run import Run
@@ -87,9 +88,7 @@ def _detect(
     detector = Detector(run)
     samples, products, images = held_out(detector, spec, draws)
     jobs = list(draw(images, settings, sizes, draws, run.card.seed))
-    area = run.card.recipe.area
-    if area is not None:  # what lies outside is not looked at
-        jobs = [job for job in jobs if area.inside[job[2].mask].mean() > 0.5]
+    jobs = [job for job in jobs if looked_at(run.card.recipe.of(products[job[0]]), job[2].mask)]
     if not jobs:
         raise DataError(
             f"none of {draws * len(sizes)} attempts gave a visible defect", "defects that show", "allow larger ones"
@@ -131,7 +130,13 @@ def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], li
             "name the folder they are in with --good",
         )
     products = [product_of(sample, dataset, detector) for sample in chosen]
-    return chosen, products, [dataset.image(sample, run.card.recipe) for sample in chosen]
+    recipes = [run.card.recipe.of(product) for product in products]
+    return chosen, products, [dataset.image(*pair) for pair in zip(chosen, recipes, strict=True)]
+
+
+def looked_at(recipe: Recipe, mask: NDArray[np.bool_]) -> bool:
+    """Whether a defect with this mask (h, w) lies for the most part where one product's images are looked at."""
+    return recipe.area is None or bool(recipe.area.inside[mask].mean() > 0.5)
 
 
 def draw(

@@ -22,7 +22,7 @@ from untaught.engine.predict import AnyRun, Detector
 from untaught.engine.usable import broken, check_aspect, spoiled, tested
 from untaught.errors import ConfigError, DataError, ImageError, MetricError, RunError
 from untaught.files import write_text
-from untaught.image import Area, resize_map
+from untaught.image import EVERYWHERE, Recipe, resize_map
 from untaught.metrics.accumulate import MaskedMap, PixelMetrics, pixel_metrics
 from untaught.metrics.auroc import auroc
 from untaught.metrics.average_precision import average_precision
@@ -101,7 +101,7 @@ def _evaluate(run: Run, data: AnyData, limit: float, on_bad_image: str, report: 
         left_out = unmeasured | broken(dataset, samples, answers, on_bad_image)
         samples = tuple(sample for sample in samples if sample.name not in left_out)
         rows = [answer for answer in answers if not isinstance(answer, ImageError)]
-        scored = Scored(dataset, samples, rows, maps, recipe.area)
+        scored = Scored(dataset, samples, rows, maps, recipe)
         pixels = scored.pixels(limit, report)
         judged_by = {product_of(sample, dataset, detector) for sample in samples}
         judge = detector.calibration_of(judged_by.pop() if len(judged_by) == 1 else "")
@@ -209,13 +209,13 @@ def _mask(dataset: Dataset, sample: Sample) -> NDArray[np.bool_] | None:
 
 @dataclass
 class Scored:
-    """Test images with their predictions; maps lie on disk. Pixels outside `area` count in no figure."""
+    """Test images with their predictions; maps lie on disk. Pixels outside the recipe's area count in no figure."""
 
     dataset: Dataset
     samples: Sequence[Sample]
     rows: Sequence[Prediction]
     maps: Sequence[NDArray[np.float32]] | NDArray[np.float32]
-    area: Area | None = None
+    recipe: Recipe = EVERYWHERE
 
     def pixels(self, limit: float, report: Report) -> PixelMetrics | None:
         """Pixel figures; None where no mask shows a defect."""
@@ -234,12 +234,13 @@ class Scored:
                     continue  # without a mask nobody knows which of its pixels are good
                 size = self.rows[number].size if mask is None else mask.shape[::-1]
                 check_aspect(sample.name, size, self.rows[number].size)
+                area = self.recipe.of(self.rows[number].product).area
                 yield MaskedMap(
                     sample.name,
                     resize_map(self.maps[number], size),
                     mask,
                     sample.kind if sample.kind in kinds else None,
-                    None if self.area is None else self.area.at(size),
+                    None if area is None else area.at(size),
                 )
 
         return pixel_metrics(masked, sorted({limit, 0.05}))
@@ -248,7 +249,7 @@ class Scored:
         """The part of one product."""
         chosen = [number for number, sample in enumerate(self.samples) if sample.product == product]
         samples, rows = [self.samples[number] for number in chosen], [self.rows[number] for number in chosen]
-        return Scored(self.dataset, samples, rows, [self.maps[number] for number in chosen], self.area)
+        return Scored(self.dataset, samples, rows, [self.maps[number] for number in chosen], self.recipe)
 
     @property
     def products(self) -> list[str]:
@@ -331,7 +332,7 @@ def as_row(sample: Sample, row: Prediction, gallery: int | None) -> dict[str, An
     return {
         "name": sample.name,
         "kind": sample.kind,
-        "product": sample.product,
+        "product": sample.product or row.product,
         "score": row.score,
         "p_value": row.p_value,
         "reject": row.reject,

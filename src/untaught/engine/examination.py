@@ -31,7 +31,7 @@ def examined(dataset: Dataset, intake: Intake, report: Report) -> Diagnosis:
         found = intake.seen.get(sample.name)
         if found is None and sample.name in intake.broken:
             found = Look(sample, reason=why(intake.broken[sample.name], dataset, sample))
-        return found or glance(dataset, sample, intake.recipe)
+        return found or glance(dataset, sample, intake.recipe.of(sample.product))
 
     looks = []
     for found in in_order(look, dataset.samples):

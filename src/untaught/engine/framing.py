@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from untaught.config import Settings
-from untaught.data.area import inspected
+from untaught.data.area import inspected, region_file
 from untaught.data.base import Dataset
 from untaught.engine.features import Layout
 from untaught.errors import ConfigError, ImageError
@@ -40,23 +41,71 @@ def frame(settings: Settings, method: Method, dataset: Dataset, samples: Sequenc
         MaskError: a mask picture cannot be decoded.
     """
     side = method.config.image_size
+    if settings.tile is None and settings.overlap != Settings.model_fields["overlap"].default:
+        came = f"--overlap {settings.overlap} without tiles"
+        raise ConfigError(came, "tiles that can overlap", "add --tile auto, or leave --overlap out")
     if settings.tile is None and settings.roi is None and settings.ignore is None:
         return recipe_of(settings, method, (side, side))
-    native = native_sizes(dataset, samples, limits_of(settings))
+    shown = {name: list(its) for name, its in groupby(sorted(samples, key=_product), _product)}
+    native = {name: native_sizes(dataset, its, limits_of(settings)) for name, its in shown.items()}
     size, tiling = (side, side), None
     if settings.tile is not None:
-        size, tiling = plan(settings, side, usual(native))
-    only = next(iter(native)) if len(native) == 1 else None
-    inside = inspected(settings.roi, settings.ignore, size, only)
-    if inside is not None and tiling is None and (larger := enlarged(inside, side)) != size:
-        size, tiling = larger, Tiling(side=side, overlap=0)
-        inside = inspected(settings.roi, settings.ignore, size, only)
-    if inside is None:
+        size, tiling = plan(settings, side, usual(sum(native.values(), Counter())))
+    if settings.roi is None and settings.ignore is None:
         return recipe_of(settings, method, size, tiling)
+    masks = regions(settings, dataset.name, native, size)
+    if tiling is None and (larger := enlarged(together(masks), side)) != size:
+        size, tiling = larger, Tiling(side=side, overlap=0)
+        masks = regions(settings, dataset.name, native, size)
     if tiling is not None:
-        tiling = tiling.model_copy(update={"box": window(inside, side)})
+        tiling = tiling.model_copy(update={"box": window(together(masks), side)})
     recipe = recipe_of(settings, method, size, tiling)
-    return recipe.model_copy(update={"area": Area.of(inside, mean_colour(dataset, samples, recipe, inside))})
+    if len(masks) == 1:
+        (inside,) = masks.values()
+        return recipe.model_copy(update={"area": area(dataset, samples, recipe, inside)})
+    areas = {name: area(dataset, shown[name], recipe, inside) for name, inside in masks.items()}
+    return recipe.model_copy(update={"areas": areas})
+
+
+def regions(settings: Settings, data: str, native: Mapping[str, Counter[Size]], size: Size) -> dict[str, Mask]:
+    """Where each product is looked at, as masks of `size`; one mask alone where all are looked at alike.
+
+    Args:
+        settings: with `roi`, `ignore` or both.
+        data: name of the data set, which is that of its only product.
+        native: sizes of the images by product, under an empty name where there is one.
+        size: width and height of the masks.
+
+    Raises:
+        ConfigError: a region is not understood, or leaves nothing to look at.
+        MaskError: a mask picture cannot be decoded.
+    """
+    roi, ignore = settings.roi, settings.ignore
+    if len(native) > 1 and not any(path is not None and path.is_dir() for path in (roi, ignore)):
+        native = {"": sum(native.values(), Counter())}
+    names = [name or data for name in native]
+    return {
+        name: inspected(region_file(roi, name, names), region_file(ignore, name, names), size, _only(its))
+        for name, its in zip(names, native.values(), strict=True)
+    }
+
+
+def together(masks: Mapping[str, Mask]) -> Mask:
+    """Where anything is looked at."""
+    return np.asarray(np.logical_or.reduce(list(masks.values())))
+
+
+def area(dataset: Dataset, samples: Sequence[Sample], recipe: Recipe, inside: Mask) -> Area:
+    """The area of one product, outside of the mean colour of its images."""
+    return Area.of(inside, mean_colour(dataset, samples, recipe, inside))
+
+
+def _product(sample: Sample) -> str:
+    return sample.product
+
+
+def _only(sizes: Counter[Size]) -> Size | None:
+    return next(iter(sizes)) if len(sizes) == 1 else None
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -67,12 +67,13 @@ class Intake:
 
     def _read(self, sample: Sample) -> Inputs | None:
         try:
-            given = read_inputs(source_of(self.dataset, sample, self.recipe), self.recipe)[0]
+            recipe = self.recipe.of(sample.product)
+            given = read_inputs(source_of(self.dataset, sample, recipe), recipe)[0]
         except ImageError as error:
             self.broken[sample.name] = error
             return None
         if sample.name not in self.seen:
-            self.seen[sample.name] = glance(self.dataset, sample, self.recipe, given["image"])
+            self.seen[sample.name] = glance(self.dataset, sample, recipe, given["image"])
         return given
 
     def fill(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,14 +40,25 @@ from untaught.records import Sample
 CACHE_VERSION = 2  # raise it when cached rows change their meaning
 
 
+class Inside(NamedTuple):
+    """Where tiles are looked at: `masks` (areas, tiles, 1, h, w), and which area is whose, (images,) of all."""
+
+    masks: Tensor
+    area_of: Tensor
+
+    def of(self, numbers: Tensor) -> Tensor:
+        """(b, 1, h, w) of the tiles with these numbers, counted through all images."""
+        tiles = self.masks.shape[1]
+        return self.masks[self.area_of[numbers // tiles], numbers % tiles]
+
+
 @dataclass
 class Share:
     """The cached images of this process: `rows` numbers them in the cache, `numbers` in the whole list.
 
     Each image has `views` rows in the cache. `largest` and `smallest` are the shares of all processes, so that each
     makes as many steps and none runs out of images. With a `drawer` every batch holds pairs, drawn in threads while
-    the network computes; `keys` seed them. `inside`, (tiles, 1, h, w), tells where the tiles of an image are looked
-    at; None: everywhere.
+    the network computes; `keys` seed them. `inside` tells where they are looked at; None: everywhere.
     """
 
     cache: FeatureCache
@@ -57,7 +69,7 @@ class Share:
     smallest: int | None = None
     drawer: Drawer | None = None
     keys: Sequence[int | str] = ()
-    inside: Tensor | None = None
+    inside: Inside | None = None
 
     def batch(
         self,
@@ -79,7 +91,7 @@ class Share:
         pixels, depth = tensors.pop("image", None), tensors.pop("depth", None)
         batch = Batch(index, None if pixels is None else pixels.float() / 255, tensors, depth=depth)
         if self.drawer is not None and pixels is not None:
-            inside = None if self.inside is None else self.inside[index % len(self.inside)]
+            inside = None if self.inside is None else self.inside.of(index)
             batch.defect, batch.mask = draw_pairs(
                 self.drawer, pixels, index.tolist(), (*self.keys, *keys), self._texture, inside
             )
@@ -222,14 +234,18 @@ class Shares:
         tiles, out = self.intake.recipe.tiles, {*self.intake.broken, *self.intake.copies}
         rows = [row for row in range(len(numbers) * tiles) if samples[numbers[row // tiles]].name not in out]
         places = [numbers[row // tiles] * tiles + row % tiles for row in rows]
-        return Share(cache, rows, places, views, inside=self._inside())
+        return Share(cache, rows, places, views, inside=self._inside(samples))
 
-    def _inside(self) -> Tensor | None:
+    def _inside(self, samples: Sequence[Sample]) -> Inside | None:
         recipe = self.intake.recipe
-        if recipe.area is None:
+        areas = dict(recipe.areas) if recipe.area is None else {"": recipe.area}
+        if not areas:
             return None
-        inside = recipe.area.inside
-        return torch.from_numpy(inside.copy()[None] if recipe.tiling is None else cut(inside, recipe.tiling))[:, None]
+        masks = [area.inside for area in areas.values()]
+        tiles = [mask[None] if recipe.tiling is None else cut(mask, recipe.tiling) for mask in masks]
+        names = list(areas)
+        area_of = [names.index(sample.product) if recipe.areas else 0 for sample in samples]
+        return Inside(torch.from_numpy(np.stack(tiles))[:, :, None], torch.tensor(area_of))
 
 
 def only(share: Share, shown: Callable[[int], bool]) -> Share:

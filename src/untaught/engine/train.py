@@ -330,8 +330,9 @@ class Training:
         pairs, score = [], scorer(self.method, self.accelerator.device)
         rows = [row for row in rows if self.split["calibration"][row].name not in self.intake.copies]
         for number, row in enumerate(rows):
+            recipe = self.recipe.of(self.split["calibration"][row].product)
             given = {name: rows[0] for name, rows in to_arrays(images.gather([row])).items()}
-            scored = score_image(score, given, self.recipe)
+            scored = score_image(score, given, recipe)
             pairs.append((scored.score, float(scored.map.max())))
             self.report(Progress("calibrate", number + 1, len(rows)))
         promise = (self.settings.false_reject, self.settings.threshold)

@@ -19,7 +19,7 @@ from untaught.data.folder import AnyData
 from untaught.engine.calibrate import calibrate_products, calibrate_scores
 from untaught.engine.predict import AnyRun, Detector
 from untaught.engine.provenance import versions
-from untaught.export.gate import MOST, Cost, bearable, drawn
+from untaught.export.gate import MOST, Cost, Shown, bearable, drawn
 from untaught.export.golden import choose, golden_parts
 from untaught.export.graph import graph_record, to_onnx
 from untaught.export.held_out import find_held_out
@@ -27,7 +27,7 @@ from untaught.export.parity import TOLERANCES, Comparison, Tally, raised
 from untaught.export.preparation import REGIONS, preparation
 from untaught.export.shrink import FIRST, to_fp16, to_int8
 from untaught.files import replacing
-from untaught.image import Recipe
+from untaught.image import Recipe, read_inputs
 from untaught.image.tiles import cut
 from untaught.inspector import Inputs, Scorer, score_image
 from untaught.progress import Progress, Report, silent
@@ -116,7 +116,7 @@ class Export:
         if self.precision != "int8":  # there the calibration is drawn from the runtime that gives more
             found.check_verdicts(after.all)
             for product, of in after.products.items():
-                found.check_verdicts(of, [sample.product == product for sample in self.held_out.samples])
+                found.check_verdicts(of, [its == product for its in self.held_out.products])
         golden = list(self._golden(truth, found.scores[: len(self.held_out.calibration)], after.all.image.value))
         card = self.run.card
         told = BundleCard(
@@ -142,12 +142,12 @@ class Export:
         """The graph in the wanted precision, and what that costs."""
         if self.precision == "fp32":
             return model, None
-        good = [self._inputs(number) for number in range(len(self.held_out.samples))[:MOST]]
+        good = [(self._recipe(number), self._inputs(number)) for number in range(len(self.held_out.samples))[:MOST]]
         bad = list(drawn(good, self.run.card.seed))
         self.report(Progress(f"export in {self.precision}", 0, 1))
         forms = [partial(to_fp16, model)]
         if self.precision == "int8":
-            examples = list(self._batches([*good, *bad]))
+            examples = list(self._batches([inputs for _, inputs in (*good, *bad)]))
             forms = [partial(to_int8, model, examples, first) for first in FIRST]
         for form in forms:
             small = form()
@@ -156,13 +156,13 @@ class Export:
                 break
         return small, cost.check(self.precision)
 
-    def _cost(self, small: bytes, good: Sequence[Inputs], bad: Sequence[Inputs]) -> Cost:
+    def _cost(self, small: bytes, good: Sequence[Shown], bad: Sequence[Shown]) -> Cost:
         """What a smaller graph answers beside torch."""
         session, cost = open_session(small, "onnxruntime"), Cost()
         for pictures, defective in ((good, False), (bad, True)):
             answers = (
-                (score_image(self.detector.score, one, self.recipe), score_image(session, one, self.recipe))
-                for one in pictures
+                (score_image(self.detector.score, one, recipe), score_image(session, one, recipe))
+                for recipe, one in pictures
             )
             cost.add(answers, defective=defective)
         return cost
@@ -179,23 +179,20 @@ class Export:
 
     def _calibrated(self, found: Comparison) -> Known:
         """The calibration of a graph that is not quite the run's."""
-        card, samples = self.run.card, self.held_out.calibration
+        card, count = self.run.card, len(self.held_out.calibration)
         promised = (card.calibration.wanted, card.calibration.kind)
-        pairs = found.highest[: len(samples)]
-        names = [sample.product if sample.product in card.products else "" for sample in samples]
+        pairs, names = found.highest[:count], self.held_out.products[:count]
         return Known(calibrate_scores(pairs, *promised), calibrate_products(pairs, names, *promised))
 
     def _compare(self, truth: Scorer, name: str, sessions: list[Session]) -> Comparison:
         tallies = {session.backend: Tally(session.version) for session in sessions if session is not truth}
         found = Comparison(name, tallies)
         for number, sample in enumerate(self.held_out.samples):
-            inputs = self._inputs(number)
+            inputs, recipe = self._inputs(number), self._recipe(number)
             came = {
-                session.backend: score_image(session, inputs, self.recipe)
-                for session in sessions
-                if session is not truth
+                session.backend: score_image(session, inputs, recipe) for session in sessions if session is not truth
             }
-            found.add(score_image(truth, inputs, self.recipe), came)
+            found.add(score_image(truth, inputs, recipe), came)
             self.report(Progress(f"compare {sample.name}", number + 1, len(self.held_out.samples)))
         return found
 
@@ -203,11 +200,15 @@ class Export:
         self, truth: Scorer, scores: list[float], limit: float
     ) -> Iterator[tuple[GoldenRecord, dict[str, bytes]]]:
         for place, number in enumerate(choose(scores)):
-            inputs = self._inputs(number)
-            says = score_image(truth, inputs, self.recipe)
-            yield golden_parts(place, self.held_out.samples[number].name, inputs, says, says.score > limit)
+            inputs, sample = self._inputs(number), self.held_out.samples[number]
+            says = score_image(truth, inputs, self._recipe(number))
+            yield golden_parts(place, sample.name, self.held_out.products[number], inputs, says, says.score > limit)
 
     def _inputs(self, number: int) -> Inputs:
         """What the graph is fed with of one of the held-out images."""
-        read = self.detector.decode(self.held_out.source(self.held_out.samples[number], self.recipe)).inputs
+        recipe = self._recipe(number)
+        read = read_inputs(self.held_out.source(self.held_out.samples[number], recipe), recipe)[0]
         return {name: read[name] for name in self.detector.method.inputs}
+
+    def _recipe(self, number: int) -> Recipe:
+        return self.recipe.of(self.held_out.products[number])

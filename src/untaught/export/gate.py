@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from untaught.anomalies.settings import AnomalySettings
 from untaught.bundle.card import DropRecord
 from untaught.engine.seed import derive
 from untaught.errors import BundleError, ConfigError
+from untaught.image import Recipe
 from untaught.inspector import Inputs
 from untaught.metrics.auroc import auroc
 from untaught.records import GOOD, ScoreMap
@@ -21,22 +23,26 @@ AUROC_DROP = 0.01
 CORRELATION = 0.95
 
 
-def drawn(pictures: Sequence[Inputs], seed: int) -> Iterator[Inputs]:
+Shown: TypeAlias = tuple[Recipe, Inputs]
+"""A picture and the recipe of the product it shows."""
+
+
+def drawn(pictures: Sequence[Shown], seed: int) -> Iterator[Shown]:
     """Each picture with a drawn defect; those on which none would show are left out.
 
     Raises:
         ConfigError: the method does not look at colour pictures, and on others nothing can be drawn.
     """
-    if "image" not in pictures[0]:
+    if "image" not in pictures[0][1]:
         came = "a smaller precision of a method that looks at depth alone"
         raise ConfigError(came, "colour pictures, on which defects can be drawn", "export in fp32")
     drawer = Drawer(AnomalySettings(clean=0.0))
-    images = [inputs["image"] for inputs in pictures]
-    for number, inputs in enumerate(pictures):
+    images = [inputs["image"] for _, inputs in pictures]
+    for number, (recipe, inputs) in enumerate(pictures):
         others = images[:number] + images[number + 1 :]
         pair = drawer(images[number], np.random.default_rng(derive(seed, "precision", number)), others)
         if pair.kind != GOOD:
-            yield {**inputs, "image": pair.defect}
+            yield recipe, {**inputs, "image": pair.defect}
 
 
 @dataclass

@@ -21,12 +21,13 @@ def choose(scores: list[float]) -> list[int]:
 
 
 def golden_parts(
-    number: int, name: str, inputs: Inputs, says: ScoreMap, reject: bool
+    number: int, name: str, product: str, inputs: Inputs, says: ScoreMap, reject: bool
 ) -> tuple[GoldenRecord, dict[str, bytes]]:
     """A golden picture as it stands in the card, and its files."""
     files = {f"golden/{number}_{key}{_ending(array)}": _encoded(array) for key, array in inputs.items()}
     record = GoldenRecord(
         name=name,
+        product=product,
         inputs=dict(zip(inputs, files, strict=True)),
         map=f"golden/{number}_map.f32",
         score=says.score,

@@ -10,16 +10,20 @@ from untaught.engine.predict import run_settings
 from untaught.errors import DataError, RunError
 from untaught.image import Recipe, Source, WithDepth
 from untaught.records import Sample
-from untaught.run import Run
+from untaught.run import Card, Run
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Held-out good images: those of the thresholds first."""
+    """Held-out good images: those of the thresholds first.
+
+    `products` tells which product of the run each of them shows; all are empty where it was trained on one.
+    """
 
     dataset: Dataset
     calibration: tuple[Sample, ...]
     monitor: tuple[Sample, ...]
+    products: tuple[str, ...]
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -65,7 +69,14 @@ def find_held_out(run: Run, data: AnyData | None = None) -> HeldOut:
         dataset,
         tuple(found[item.sha256] for item in card.data.calibration),
         tuple(found[item.sha256] for item in card.data.monitor),
+        tuple(_product(item.name, card) for item in (*card.data.calibration, *card.data.monitor)),
     )
+
+
+def _product(name: str, card: Card) -> str:
+    """Which product of a run the image shows that stands in its card under this name."""
+    first = name.partition("/")[0]
+    return first if first in card.products else ""
 
 
 def _moved(run: Run, spec: AnyData, came: str) -> DataError:

@@ -27,6 +27,8 @@ def preparation(recipe: Recipe) -> list[str]:
         )
     if recipe.area is not None:
         steps.append(f"paint all pixels outside recipe.area in the RGB colour {list(recipe.area.fill)}")
+    if recipe.areas:
+        steps.append("paint all pixels outside the recipe.areas of the product shown in its RGB colour `fill`")
     if recipe.tiling is not None:
         steps.append(
             f"cut into {recipe.tiles} tiles of {width} x {height}, at least {recipe.tiling.overlap} px overlapping, "

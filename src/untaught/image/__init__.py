@@ -27,11 +27,12 @@ from untaught.image.file import Header, check_file
 from untaught.image.lookahead import in_order
 from untaught.image.mask import read_mask
 from untaught.image.reader import read, read_with_size
-from untaught.image.recipe import NO_LIMITS_GIVEN, Limits, Recipe
+from untaught.image.recipe import EVERYWHERE, NO_LIMITS_GIVEN, Limits, Recipe
 from untaught.image.stretch import lies_over, resize_map
 from untaught.image.tiles import Tiling
 
 __all__ = [
+    "EVERYWHERE",
     "NO_LIMITS_GIVEN",
     "Area",
     "DepthRecipe",

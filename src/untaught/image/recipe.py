@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from untaught.errors import ConfigError
 from untaught.image.area import Area
 from untaught.image.depth import DepthRecipe
 from untaught.image.tiles import Tiling, corners
@@ -35,6 +37,7 @@ class Recipe(Limits):
         width: Of the picture an image is resized to.
         tiling: How the picture is cut into the model's inputs; None where it is the model's input itself.
         area: Where the picture is looked at; None: everywhere.
+        areas: The area of each product, where a model knows several that are not looked at alike; else empty.
         depth: How depth is read beside the image; None where the method takes none.
     """
 
@@ -42,7 +45,25 @@ class Recipe(Limits):
     width: int = Field(default=256, ge=1, le=8192)
     tiling: Tiling | None = None
     area: Area | None = None
+    areas: Mapping[str, Area] = Field(default_factory=dict)
     depth: DepthRecipe | None = None
+
+    def of(self, product: str) -> Recipe:
+        """The recipe of one product's images; this one where all are looked at within the same area.
+
+        Raises:
+            ConfigError: each product has its own, and this is none of them.
+        """
+        if not self.areas:
+            return self
+        if product not in self.areas:
+            raise ConfigError(
+                f"an image of {product or 'a product that nobody names'}, while this model looks at each product "
+                "within a region of its own",
+                f"one of {', '.join(self.areas)}",
+                "name it: --product NAME, in Python inspect(image, product=NAME); to evaluate, call its folder so",
+            )
+        return self.model_copy(update={"area": self.areas[product], "areas": {}})
 
     @property
     def tiles(self) -> int:
@@ -60,9 +81,12 @@ class Recipe(Limits):
             _, _, bottom, right = self.tiling.within(self.height, self.width)
             if self.tiling.side > min(self.height, self.width) or bottom > self.height or right > self.width:
                 raise ValueError(f"tiles of {self.tiling.side} px of a picture of {self.width} x {self.height}")
-        if self.area is not None and self.area.inside.shape != (self.height, self.width):
-            height, width = self.area.inside.shape
-            raise ValueError(f"an area of {width} x {height} px of a picture of {self.width} x {self.height}")
+        if self.area is not None and self.areas:
+            raise ValueError("an area of all products beside those of single ones")
+        for area in filter(None, (self.area, *self.areas.values())):
+            height, width = area.inside.shape
+            if (height, width) != (self.height, self.width):
+                raise ValueError(f"an area of {width} x {height} px of a picture of {self.width} x {self.height}")
         return self
 
     @model_validator(mode="before")
@@ -75,3 +99,4 @@ class Recipe(Limits):
 
 
 NO_LIMITS_GIVEN = Limits()
+EVERYWHERE = Recipe()

@@ -35,6 +35,7 @@ class Row(_Read):
 
     name: str
     kind: str
+    product: str = ""
     score: float
     p_value: float
     reject: bool

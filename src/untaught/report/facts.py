@@ -11,7 +11,7 @@ from typing import Any
 
 from untaught.config import Settings
 from untaught.errors import RunError
-from untaught.image import Recipe
+from untaught.image import Area, Recipe
 from untaught.report.words import NONE, duration, percent, plural
 from untaught.run import Card, FileRecord, Run, WeightsRecord
 
@@ -131,9 +131,13 @@ def _input(recipe: Recipe) -> list[tuple[str, str]]:
     if recipe.tiling is not None:
         side = recipe.tiling.side
         facts.append(("Tiles", f"{recipe.tiles} of {side} × {side} px, {recipe.tiling.overlap} px shared at least"))
-    if recipe.area is not None:
-        share = float(recipe.area.inside.mean())
-        facts.append(("Looked at", f"{percent(share)} of the picture (mask {recipe.area.sha256[:16]})"))
+    areas: dict[str, Area | None] = {f"Looked at of {product}": area for product, area in recipe.areas.items()} or {
+        "Looked at": recipe.area
+    }
+    for name, area in areas.items():
+        if area is not None:
+            share = percent(float(area.inside.mean()))
+            facts.append((name, f"{share} of the picture (mask {area.sha256[:16]})"))
     return facts
 
 

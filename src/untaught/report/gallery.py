@@ -12,7 +12,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from untaught.image import Area, decode
+from untaught.image import EVERYWHERE, Area, Recipe, decode
 from untaught.regions import outlines_of
 from untaught.render import Scale, overlay
 from untaught.report.evaluation import Row, read_gallery
@@ -93,7 +93,7 @@ def view_gallery(run: Run, rows: Sequence[Row]) -> Gallery:
     """
     arrays = read_gallery(run.folder)
     scale = display_scale(arrays, run.card.calibration.pixel.value)
-    groups = gallery_groups(rows, arrays, scale, run.card.recipe.area)
+    groups = gallery_groups(rows, arrays, scale, run.card.recipe)
     cards = [card for group in groups for card in group.cards]
     filters = [("", "All"), *((group.key, group.title) for group in groups if group.cards)]
     depth = ", its depth (near is bright)" if any(card.depth for card in cards) else ""
@@ -107,15 +107,19 @@ def view_gallery(run: Run, rows: Sequence[Row]) -> Gallery:
     )
 
 
-def gallery_groups(rows: Sequence[Row], arrays: Arrays, scale: Scale, area: Area | None = None) -> list[Group]:
-    """The cards of all pictures by outcome, the area that is looked at outlined.
+def gallery_groups(rows: Sequence[Row], arrays: Arrays, scale: Scale, recipe: Recipe = EVERYWHERE) -> list[Group]:
+    """The cards of all pictures by outcome, the recipe's area outlined.
 
     A group without images and without a word to say of it is left out.
     """
     groups = []
     for key, title, some, none in _GROUPS:
         members = sorted((row for row in rows if row.outcome == key), key=worst_first)
-        cards = [_card(row, arrays, scale, area) for row in members if f"image_{row.gallery}" in arrays]
+        cards = [
+            _card(row, arrays, scale, recipe.of(row.product).area)
+            for row in members
+            if f"image_{row.gallery}" in arrays
+        ]
         if cards or none:
             groups.append(Group(key, title, f"{some}{_marked(members)}" if members else none, len(members), cards))
     return groups

@@ -19,6 +19,11 @@ from untaught.records import ScoreMap
 from untaught.runtime.session import Backend, Session, open_session
 
 
+def cores() -> int:
+    """Cores this process may use: fewer than there are in a container or under `taskset`."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class GraphInspector(Inspector):
     """Inspects images by a graph. May be called from several threads.
 
@@ -46,7 +51,7 @@ class GraphInspector(Inspector):
     ) -> None:
         self.model, self.backend = model, backend
         self.session = open_session(model, backend, threads)
-        self.threads = threads or os.cpu_count() or 1
+        self.threads = threads or cores()
         self._team: Session | None = None
         self._opening = Lock()
         super().__init__(recipe, calibration, self.session, products)
@@ -127,7 +132,7 @@ def answer(predictor: Predictor, golden: GoldenRecord) -> ScoreMap:
     """
     bundle = predictor.bundle
     try:
-        return score_image(predictor.score, bundle.golden_inputs(golden), predictor.recipe)
+        return score_image(predictor.score, bundle.golden_inputs(golden), predictor.recipe.of(golden.product))
     except UntaughtError:
         raise
     except Exception as error:  # each runtime has its own, and they share no base
