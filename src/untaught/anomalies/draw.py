@@ -63,10 +63,11 @@ class Drawer:
             anomaly that is large and visible enough.
 
         Raises:
-            ImageError: the image is not (h, w, 3) of uint8.
+            ImageError: the image is not (h, w, 3) of uint8, or a side of it is a single pixel.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise ImageError(f"an image of shape {image.shape}, type {image.dtype}", "(h, w, 3) of uint8")
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or min(image.shape[:2]) < 2:
+            came = f"an image of shape {image.shape}, type {image.dtype}"
+            raise ImageError(came, "(h, w, 3) of uint8, with two pixels a side or more")
         image = np.ascontiguousarray(image)
         if rng.random() >= self.settings.clean:
             scene = self._scene(image, others)

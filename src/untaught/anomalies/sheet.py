@@ -53,7 +53,7 @@ def preview(images: Sequence[RGB], drawer: Drawer, seed: int) -> Image.Image:
 
 def outlined(image: RGB, mask: NDArray[np.bool_]) -> RGB:
     """The image with a line around the mask, far enough out to leave what is masked to be seen."""
-    reach = 2 * max(1, round(max(mask.shape) / 100)) + 1
+    reach = 2 * (1 + round(max(mask.shape) / 100)) + 1
     grown = np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(reach)))
     return draw_contours(image, find_regions(grown.astype(np.float32), 0.5, (mask.shape[1], mask.shape[0])))
 
