@@ -47,6 +47,16 @@ def test_the_gate_step_by_step():
     assert torch.allclose(gate(features), expected, atol=1e-6)
 
 
+def test_the_gate_compares_in_single_precision_where_the_rest_is_bfloat16():
+    torch.manual_seed(0)
+    gate, features = ResidualGate(8, (4, 6), items=5), torch.randn(2, 8, 4, 6)
+    gate.project = torch.nn.Identity()
+    with torch.autocast("cpu", torch.bfloat16):
+        opened = gate(features)
+    assert opened.dtype == torch.float32
+    assert torch.equal(opened, gate(features))
+
+
 def test_any_size_of_feature_map():
     gate = ResidualGate(8, (4, 6), items=5)
     assert gate(torch.randn(1, 8, 3, 7)).shape == (1, 3, 7)

@@ -15,28 +15,27 @@ def amplification_loss(
     plain: Float[Tensor, "b c h w"],
     amplified: Float[Tensor, "b c h w"],
     mask: Bool[Tensor, "b h w"],
-    usable: Bool[Tensor, "b h w"] | None = None,
     margin: float = 0.3,
 ) -> Float[Tensor, ""]:
     """Mean over pairs of a normal position i and an anomalous one j of relu(cos(F_i, F'_j) - cos(F_i, F_j) + margin).
 
     F are the plain features and F' the amplified ones; the pairs are all that up to 5000 normal and up to 1000
-    anomalous positions drawn from the whole batch form. 0 where there is no anomalous or no normal position.
+    anomalous positions drawn from the whole batch form. 0 where there is no anomalous or no normal position. In fp32.
 
     Args:
         plain: the teacher's features.
         amplified: the same with their residuals.
         mask: anomalous positions.
-        usable: normal positions are taken from these only, such as the foreground; default: anywhere.
         margin: by how much each cosine is to drop.
     """
-    normal = ~mask if usable is None else ~mask & usable
-    ours, theirs = drawn(mask, ANOMALOUS), drawn(normal, NORMAL)
+    ours, theirs = drawn(mask, ANOMALOUS), drawn(~mask, NORMAL)
     rows, changed = plain.permute(0, 2, 3, 1).flatten(0, 2), amplified.permute(0, 2, 3, 1).flatten(0, 2)
     if not len(ours) or not len(theirs):
         return changed.float().sum() * 0
     drop = unit(changed[ours]) - unit(rows[ours])  # so that one product gives the change of all cosines
-    return F.relu(unit(rows[theirs]) @ drop.T + margin).mean()
+    with torch.autocast(rows.device.type, enabled=False):
+        change = unit(rows[theirs]) @ drop.T
+    return F.relu(change + margin).mean()
 
 
 def drawn(chosen: Bool[Tensor, "b h w"], most: int) -> Tensor:

@@ -47,10 +47,12 @@ class ResidualGate(nn.Module):
         self.memory = nn.Parameter(torch.randn(1, 2 * items, channels))
 
     def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
-        """The gate of each position, within 0..1."""
+        """The gate of each position, within 0..1; cosines in fp32, also where the projection is computed in less."""
         query = F.normalize(self.project(features + self.code(features)).float(), dim=1)
         memory = F.normalize(self.memory[0].float(), dim=1)
-        attention = torch.softmax(torch.einsum("bchw,kc->bkhw", query, memory) / self.temperature, dim=1)
+        with torch.autocast(features.device.type, enabled=False):
+            cosine = torch.einsum("bchw,kc->bkhw", query, memory)
+        attention = torch.softmax(cosine / self.temperature, dim=1)
         return attention[:, self.items :].sum(dim=1)
 
 
