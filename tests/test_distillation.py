@@ -2,8 +2,11 @@ import pytest
 import torch
 
 from untaught.batch import Batch
+from untaught.methods.aand import Aand
 from untaught.methods.dcam import Dcam
+from untaught.methods.dmdd import Dmdd
 from untaught.methods.reverse_distillation import ReverseDistillation
+from untaught.methods.stfpm import Stfpm
 
 
 def make(kind, preset="lite", **settings):
@@ -15,6 +18,28 @@ def test_the_papers_students_are_trained_in_fp32_from_whole_features(kind, form)
     for light, settings in ((True, {}), (False, {"student": {"form": form}})):
         (stage,) = make(kind, **settings).stages()
         assert (stage.half, stage.mixed) == (light, light)
+
+
+def differing(one, other, path=""):
+    """Settings that both have and that are not the same."""
+    found = set()
+    for key in one.keys() & other.keys():
+        nested = isinstance(one[key], dict) and isinstance(other[key], dict)
+        here = differing(one[key], other[key], f"{path}{key}.") if nested else {f"{path}{key}"}
+        found |= here if one[key] != other[key] else set()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "own"),
+    [
+        (Aand, ReverseDistillation, {"training.hard", "training.epochs"}),
+        (Dmdd, ReverseDistillation, {"levels", "student.widths", "student.plain", "map.weights", "map.votes"}),
+        (Dcam, Stfpm, set()),
+    ],
+)
+def test_lite_presets_share_what_their_cards_say_they_share(kind, base, own):
+    assert differing(kind.configure().model_dump(), base.configure().model_dump()) == own
 
 
 def test_what_is_cached_comes_back_finest_first():

@@ -187,6 +187,21 @@ def test_list_tells_what_was_measured_and_invents_nothing():
     assert cost({"parameters": 2_000_000, "products": {"screw": {"images": 3}}}) == "2.0 M trained parameters"
 
 
+def test_a_sheet_of_drawn_defects_is_a_picture(run, product, tmp_path):
+    out = tmp_path / "sheet.png"
+    words = ["anomalies", "preview", product, "--out", out, "--rows", 2, "--size", 64, "--set"]
+    code, said, _ = run(*words, "kinds={scar=1,deform=1}", "--quiet")
+    assert (code, said.strip()) == (0, str(out))
+    with Image.open(out) as sheet:
+        assert (sheet.format, sheet.width) == ("PNG", 4 * (64 + 6) + 6)
+    before = out.read_bytes()
+    code, _, err = run(*words, "opacity=2")
+    assert code == 2
+    assert "opacity" in err
+    assert out.read_bytes() == before
+    assert run("anomalies", "preview", tmp_path / "nowhere", "--out", out)[0] == 2
+
+
 def test_drawn_defects_are_counted_and_reported_as_synthetic(run, copy):
     code, answer, _ = run("anomalies", "detect", copy, "--draws", "2", "--set", "kinds={scar=1}", "--json")
     assert code == 0

@@ -1,7 +1,9 @@
+from functools import partial
 from threading import Event
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.conftest import SMALL
 
 from untaught.anomalies.draw import Drawer
@@ -9,8 +11,11 @@ from untaught.anomalies.settings import AnomalySettings
 from untaught.config import Settings
 from untaught.engine.features import FeatureCache
 from untaught.engine.intake import Intake
+from untaught.engine.predict import make_method, run_settings
 from untaught.engine.shares import Share, only
 from untaught.engine.train import train
+from untaught.image import in_order
+from untaught.methods.aand import Aand
 from untaught.run import Run
 
 
@@ -35,6 +40,38 @@ def test_two_stages_that_want_the_same_rows_share_them(product, tmp_path, filled
     assert sorted(filled) == ["read held-out images", "teacher features (monitor)", "teacher features (train)"]
     assert set(Run(tmp_path / "run").card.training.epochs) == {"decouple", "segment"}
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_what_a_stage_has_learned_is_in_the_frozen_features_of_the_next(product, tmp_path, monkeypatch):
+    seen, frozen = [], Aand.frozen
+
+    def noted(self, image):
+        seen.append({name: tensor.clone() for name, tensor in self.amplifier.state_dict(prefix="amplifier.").items()})
+        return frozen(self, image)
+
+    monkeypatch.setattr(Aand, "frozen", noted)
+    run = train(Settings(method="aand", data=str(product), **SMALL | {"epochs": 1}), tmp_path / "run")
+    learned = load_file(run.folder / "weights.safetensors")
+    assert list(run.card.training.epochs) == ["amplify", "distil"]
+    assert seen
+    assert all(torch.equal(learned[name], tensor) for state in seen for name, tensor in state.items())
+    begun = make_method(run_settings(run)).amplifier.state_dict(prefix="amplifier.")
+    assert not all(torch.equal(learned[name], tensor) for name, tensor in begun.items()), "the first stage learned"
+
+
+def test_pairs_are_the_same_however_many_threads_draw_them(monkeypatch):
+    cache = FeatureCache(6, budget=1e9)
+    pixels = torch.stack([torch.full((3, 32, 32), 40 * number, dtype=torch.uint8) for number in range(6)])
+    cache.fill(lambda rows: {"image": pixels[list(rows)]}, lambda rows: None, lambda: True)
+    share = Share(cache, range(6), range(6), drawer=Drawer(AnomalySettings()), keys=("test",))
+    epochs = []
+    for workers in (1, 5):
+        monkeypatch.setattr("untaught.engine.shares.in_order", partial(in_order, workers=workers))
+        epochs.append(list(share.epoch(2, 0, "order")))
+    for one, other in zip(*epochs, strict=True):
+        assert torch.equal(one.index, other.index)
+        assert torch.equal(one.defect, other.defect)
+        assert torch.equal(one.mask, other.mask)
 
 
 def test_the_next_pairs_are_drawn_while_this_batch_is_in_use():
