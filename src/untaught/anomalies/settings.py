@@ -63,7 +63,9 @@ class AnomalySettings(Frozen):
     )
     aspect: float = Field(default=3.0, ge=1, le=20, description="largest ratio of an anomaly's sides; scars are longer")
     opacity: Shares = Field(
-        default=(0.25, 1.0), description="share of what is drawn over the image; 1 hides what was there"
+        default=(0.25, 1.0),
+        description="share of what is drawn over the image; 1 hides what was there. Cut pieces take 0.6 at least, "
+        "shuffled and deformed places always 1",
     )
     contrast: Annotated[tuple[Level, Level], AfterValidator(_rising)] = Field(
         default=(15.0, 110.0), description="grey levels of 255 between drawn tones and their surroundings"

@@ -41,9 +41,10 @@ Deviations of `paper` from the authors' code, and why
     - Texture comes from other training images unless a folder is named (`amplifier.anomalies.texture`); the authors
       use DTD, which cannot be shipped. Their code reads it with red and blue exchanged; this one does not.
     - Defects are blended in 0..1 and equal the image outside the mask exactly; foregrounds are a setting of the drawer
-      in place of rules by product (default: anywhere).
+      in place of rules by product (default: anywhere). The amplification loss takes normal positions from all of the
+      image, where the authors keep to the foreground: what lies beside a part is normal as well.
     - Position code and masks follow the size of the features; gate and norms are kept away from zero.
-    - The ViT teacher is left out.
+    - The ViT teacher is left out: it takes a bottleneck and a decoder of its own, and the gate in place of the mask.
     - An epoch's batches are made equally large, where the authors' last one is smaller; a tenth to a quarter of the
       good images is held out for stopping and thresholds.
 

@@ -36,12 +36,16 @@ Preset `lite`
 Deviations of `paper` from the paper, and why
     - The published code trains one ablation only, without gates and relative entropy; what is missing there (where the
       gates sit, the sum of the losses, T and lambda_KL) is reconstructed from the paper's text.
+    - Of "channel cosine distance" two readings are possible. Taken is that by the names in the published code: over the
+      channels of a position (`cd = "channel"`); over the positions of a channel is `cd = "spatial"`.
     - The published scoring compares ungated features although gated ones were trained. Two remedies are settings:
       `keep_attention` scores with the gates, `raw_weight` trains the ungated features as well. Neither is used here.
     - The relative entropy is divided by the number of channels: as a sum the deepest level would weigh four times as
       much as the finest.
     - The gates' parameters are trained; the published code leaves them out of the optimiser.
-    - The authors keep the epoch with the lowest map on a fifth of the good images. Here the last epoch counts.
+    - The authors keep the epoch with the lowest map on a fifth of the good images. Here the last epoch counts, and
+      good images of each product are held out for thresholds alone.
+    - An epoch's batches are made equally large, where the authors' last one is smaller.
     - Layers behind the deepest level are left out; the results are the same.
 
 Deviations of `lite` from the paper, and why
