@@ -31,13 +31,13 @@ Preset `paper`
 Preset `lite`
     For two cores. Teacher and input sizes are those of `reverse_distillation`'s `lite`, and so are trunk and raw map
     but for levels and weights: stride 8, 16 and 32, standardised, the trunk 48, 96 and 192 channels wide. Branches end
-    without ReLU; all six kinds of drawn defects; Muon, 250 steps of 8 pairs. Distances are squared: NGM is their mean plus that
-    of the worst 2 %, for images without and with a defect. AIM wants, inside a defect, a squared distance as large as
-    the energy of the teacher's features there: that of the answer "as on average". Raw map: normality's distances at
-    stride 8 and 16; its score is that of all levels, stride 32 at a quarter of its weight. The head, 32 channels on a
-    grid of 8 px, sees the logarithms of 1 plus all distances and energies, and learns from one image in five that the
-    student has never seen; Adam, 0.003, 120 steps. Map: the raw map times 1 plus the head's probability; score: the raw
-    score times 1 plus the mean of its highest 1 %.
+    without ReLU; all six kinds of drawn defects; Muon, 250 steps of 8 pairs. Distances are squared: NGM is their mean
+    plus that of the worst 2 %, for images without and with a defect. AIM wants, inside a defect, a squared distance as
+    large as the energy of the teacher's features there: that of the answer "as on average". Raw map: normality's
+    distances at stride 8 and 16; its score is that of all levels, stride 32 at a quarter of its weight. The head, 32
+    channels on a grid of 8 px, sees the logarithms of 1 plus all distances and energies, and learns from one image in
+    five that the student has never seen; Adam, 0.003, 120 steps. Map: the raw map times 1 plus the head's probability;
+    score: the raw score times 1 plus the mean of its highest 1 %.
 
 Deviations of `paper` from the paper, and why
     - What the abstract leaves open is a design of ours, see above; the paper's figures are not promised.
