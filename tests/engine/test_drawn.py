@@ -70,6 +70,19 @@ def test_sizes_are_those_asked_for():
         assert extent <= size * 64
 
 
+def test_sizes_that_cannot_be_drawn_are_left_out(drawn, tmp_path):
+    import shutil
+
+    shutil.copytree(drawn[0].folder, tmp_path / "run")
+    assert {row.size for row in detect_drawn(Run(tmp_path / "run"), sizes=(0.01, 0.02, 0.3), draws=3)} == {0.3}
+
+
+def test_the_report_tells_what_is_rejected_without_a_defect(drawn):
+    known = drawn[0].card.calibration
+    above = sum(score > known.image.value for score in known.scores)
+    assert f"Without a defect {above} of all {known.image.n} are rejected." in view_drawn(drawn[0]).lead
+
+
 def test_a_new_calibration_makes_them_untrue(drawn, product, tmp_path):
     import shutil
 

@@ -13,6 +13,8 @@ from untaught.engine.evaluate import evaluate, to_json
 from untaught.engine.train import train
 from untaught.errors import ConfigError
 from untaught.report.page import write_report
+from untaught.report.view import view_run
+from untaught.report.words import number
 from untaught.run import Card, Run
 
 
@@ -93,6 +95,16 @@ def test_one_product_alone_gets_the_figures_it_has_among_all(run, line, tmp_path
     assert alone.products == {}
     for figure in ("threshold", "false_reject_rate", "miss_rate", "image_auroc", "pixel_auroc", "aupro"):
         assert getattr(alone, figure) == getattr(before, figure), figure
+
+
+def test_the_report_of_one_product_alone_is_by_its_own_threshold(run, line, tmp_path):
+    copy = Run(_copy(run, tmp_path))
+    copy.card.metrics.clear()
+    evaluate(copy, str(line / "base"))
+    view = view_run(Run(copy.folder), "base", pictures=False)
+    assert not [text for text in view.warnings if "Evaluate again" in text]
+    own = run.card.products["base"].image.value
+    assert dict(view.calibration)["Part rejected above"] == f"{number(own)} (image score)"
 
 
 def test_the_report_has_a_row_a_product(run):

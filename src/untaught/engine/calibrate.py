@@ -29,7 +29,8 @@ def calibrate(
     left out is in the card (`data.calibration_copies`).
 
     Of a run on several products, data of several products sets the thresholds of each of them and those of all
-    together; data of one sets only those of `product`, or of all together where that is empty.
+    together; data of one sets only those of `product`, or of all together where that is empty. With `product`, images in folders
+    of the run's other products are left out.
 
     Args:
         run: a finished run, its folder, or a detector made of it; its card is renewed.
@@ -62,7 +63,12 @@ def _calibrate(
 ) -> Calibration:
     dataset, detector = open_dataset(good), Guard(run, ("train", "monitor"))
     old = detector.calibration_of(product)
-    samples = list(train_good(dataset))
+    known = run.card.products
+    its = {item.name: item.product if item.product in known else product for item in train_good(dataset)}
+    samples = [sample for sample in train_good(dataset) if product in ("", its[sample.name])]
+    if not samples:
+        came = f"{in_words(good)} holds good images of {', '.join(sorted({*its.values()}))} alone"
+        raise DataError(came, f"good images of {product}", "correct --product, or name their folder")
     if detector.recipe.depth is not None:
         require_depth(dataset, samples)
     hashes, copies = fingerprints(dataset, samples, detector.recipe)
@@ -76,8 +82,9 @@ def _calibrate(
     ahead = [sample for sample in samples if sample.name not in copies]
     sources = [source_of(dataset, sample, detector.recipe) for sample in ahead]
     samples, pairs, shown = [], [], set[str]()
-    of = [sample.product if sample.product in run.card.products else product for sample in ahead]
-    predictions = detector.stream(sources, [sample.name for sample in ahead], of)
+    predictions = detector.stream(
+        sources, [sample.name for sample in ahead], [its[sample.name] for sample in ahead]
+    )
     for number, (sample, prediction) in enumerate(zip(ahead, predictions, strict=True), 1):
         picture = detector.pictures[sample.name]
         if picture and picture in shown:  # the same in another file
@@ -94,10 +101,9 @@ def _calibrate(
         run.card.products[product] = calibration
     else:
         run.card.calibration = calibration
-        known = [sample.product if sample.product in run.card.products else "" for sample in samples]
-        run.card.products |= calibrate_products(pairs, known, *promise)
+        run.card.products |= calibrate_products(pairs, [its[sample.name] for sample in samples], *promise)
     kept = [item for item in run.card.data.calibration if product and not item.name.startswith(f"{product}/")]
-    start = f"{product}/" if product else ""
+    start = f"{product}/" if product and product not in {sample.product for sample in samples} else ""
     run.card.data.calibration = kept + [
         FileRecord(name=start + item.name, sha256=hashes[item.name], picture=detector.pictures[item.name])
         for item in samples

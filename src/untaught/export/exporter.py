@@ -26,6 +26,7 @@ from untaught.export.held_out import find_held_out
 from untaught.export.parity import TOLERANCES, Comparison, Tally, raised
 from untaught.export.preparation import REGIONS, preparation
 from untaught.export.shrink import FIRST, to_fp16, to_int8
+from untaught.errors import RunError
 from untaught.files import replacing
 from untaught.image import Recipe, read_inputs
 from untaught.image.tiles import cut
@@ -64,7 +65,8 @@ def export_run(
     Raises:
         BundleError: a runtime differs from torch, with the figures. Nothing is written.
         DataError: the held-out images are no longer there.
-        RunError: the run is damaged, its method cannot be exported, or `out` cannot be written.
+        RunError: the run is damaged, its method cannot be exported, `out` cannot be written, or a product has no held-out
+            image by which its threshold could be set in a smaller precision.
         ConfigError: the key cannot be used.
     """
     run = opened(run)
@@ -98,6 +100,13 @@ class Export:
     def __post_init__(self) -> None:
         self.recipe: Recipe = self.run.card.recipe
         self.held_out = find_held_out(self.run, self.data)
+        told = self.held_out.products[: len(self.held_out.calibration)]
+        if self.precision != "fp32" and (lost := sorted({*self.run.card.products} - {*told})):
+            raise RunError(
+                f"{self.run.folder} holds out no image of {', '.join(lost)} to set a threshold in {self.precision}",
+                "good images of each product",
+                f"`untaught calibrate {self.run.folder} --good DIR --product {lost[0]}`, or export in fp32",
+            )
         self.detector = Detector(self.run)
 
     def parts(self, public_key: str | None) -> dict[str, bytes]:

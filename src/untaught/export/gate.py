@@ -11,6 +11,7 @@ import numpy as np
 from untaught.anomalies.draw import Drawer
 from untaught.anomalies.settings import AnomalySettings
 from untaught.bundle.card import DropRecord
+from untaught.engine.drawn import looked_at
 from untaught.engine.seed import derive
 from untaught.errors import BundleError, ConfigError
 from untaught.image import Recipe
@@ -18,6 +19,7 @@ from untaught.inspector import Inputs
 from untaught.metrics.auroc import auroc
 from untaught.records import GOOD, ScoreMap
 
+ATTEMPTS = 20  # to draw one where the picture is looked at
 MOST = 24  # pictures, and as many drawings, from which ranges and the cost are taken
 AUROC_DROP = 0.01
 CORRELATION = 0.95
@@ -28,21 +30,26 @@ Shown: TypeAlias = tuple[Recipe, Inputs]
 
 
 def drawn(pictures: Sequence[Shown], seed: int) -> Iterator[Shown]:
-    """Each picture with a drawn defect; those on which none would show are left out.
+    """Each picture with a drawn defect where it is looked at; those on which none would show are left out.
 
     Raises:
-        ConfigError: the method does not look at colour pictures, and on others nothing can be drawn.
+        ConfigError: the method does not look at colour pictures, and on others nothing can be drawn; or none shows.
     """
     if "image" not in pictures[0][1]:
         came = "a smaller precision of a method that looks at depth alone"
         raise ConfigError(came, "colour pictures, on which defects can be drawn", "export in fp32")
     drawer = Drawer(AnomalySettings(clean=0.0))
-    images = [inputs["image"] for _, inputs in pictures]
+    images, count = [inputs["image"] for _, inputs in pictures], 0
     for number, (recipe, inputs) in enumerate(pictures):
-        others = images[:number] + images[number + 1 :]
-        pair = drawer(images[number], np.random.default_rng(derive(seed, "precision", number)), others)
-        if pair.kind != GOOD:
-            yield recipe, {**inputs, "image": pair.defect}
+        others, rng = images[:number] + images[number + 1 :], np.random.default_rng(derive(seed, "precision", number))
+        pairs = (drawer(images[number], rng, others) for _ in range(ATTEMPTS))
+        pair = next((pair for pair in pairs if pair.kind != GOOD and looked_at(recipe, pair.mask)), None)
+        if pair is not None:
+            count += 1
+            yield recipe, {**inputs, "image": pair.defect if recipe.area is None else recipe.area.paint(pair.defect)}
+    if not count:
+        came = "a smaller precision of a model on whose pictures no drawn defect shows where they are looked at"
+        raise ConfigError(came, "a larger region, or pictures with more to see", "export in fp32")
 
 
 @dataclass
