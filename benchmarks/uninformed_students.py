@@ -37,6 +37,7 @@ PATCHES = (17, 33, 65)
 SCALES = {"17": (17,), "33": (33,), "65": (65,), "17 + 33 + 65": PATCHES}
 TERMS = {"e": 0.0, "e + v / 4": 0.25, "e + v": 1.0}
 OUT = Path("docs/ablations/uninformed_students.md")
+EMPTY = np.zeros((1, 1), np.float32)
 HEAD = """# Uninformed students: patch sizes and terms of the score
 
 Written by `benchmarks/uninformed_students.py`. Preset `lite` with patches of 17, 33 and 65 px in one run; the rows of a
@@ -103,11 +104,12 @@ def apart(run: Path, data: Path, every: int) -> Iterator[tuple[str, dict[str, fl
         parts = [standardised(method, image) for image in pixels]
         for scale, patches in SCALES.items():
             for term, weight in TERMS.items():
-                maps = Maps(method, [[part[patch] for patch in patches] for part in parts], weight)
+                combined = [combine(method, [part[patch] for patch in patches], weight) for part in parts]
                 rows = [
-                    Prediction(sample.name, maps.score(number), 1.0, False, sizes[number], maps.empty, (), 0.0)
-                    for number, sample in enumerate(samples)
+                    Prediction(sample.name, score, 1.0, False, size, EMPTY, (), 0.0)
+                    for sample, (_, score), size in zip(samples, combined, sizes, strict=True)
                 ]
+                maps = [map_ for map_, _ in combined]
                 scored = Scored(dataset, samples, rows, maps)
                 result = scored.result(0.3, scored.pixels(0.3, silent), 0.0)
                 yield f"{scale}: {term}", {key: getattr(result, key) for key in FIGURES}
@@ -119,25 +121,11 @@ def standardised(method: UninformedStudents, pixels: NDArray[np.uint8]) -> dict[
     return {patch: method.scale(patch)(method.parts(patch, image)) for patch in PATCHES}
 
 
-class Maps(Sequence[NDArray[np.float32]]):
-    """Maps that are put together when they are asked for: many of them would not fit into memory."""
-
-    empty = np.zeros((1, 1), np.float32)
-
-    def __init__(self, method: UninformedStudents, parts: Sequence[Sequence[Tensor]], weight: float) -> None:
-        self.method, self.parts, self.weight = method, parts, weight
-        side = method.config.image_size
-        self.image = torch.empty(1, 3, side, side)
-
-    def __len__(self) -> int:
-        return len(self.parts)
-
-    def __getitem__(self, number: Any) -> Any:
-        return self.method.combine(self.parts[number], self.image, self.weight)[0][0].numpy()
-
-    def score(self, number: int) -> float:
-        """The score of one image."""
-        return float(self.method.combine(self.parts[number], self.image, self.weight)[1])
+def combine(method: UninformedStudents, parts: Sequence[Tensor], weight: float) -> tuple[NDArray[np.float32], float]:
+    """Map and score of one image from the errors and uncertainties of some patch sizes."""
+    side = method.config.image_size
+    map_, score = method.combine(parts, torch.empty(1, 3, side, side), weight)
+    return map_[0].numpy(), float(score)
 
 
 def page(records: Sequence[Mapping[str, Any]]) -> str:
