@@ -14,6 +14,7 @@ from untaught.anomalies.settings import AnomalySettings
 
 D = TypeVar("D", bound=np.generic)
 RGB: TypeAlias = NDArray[np.uint8]  # (h, w, 3)
+LEAST_SIDE = 3  # pixels of a box that is placed
 
 
 class Pair(NamedTuple):
@@ -86,7 +87,7 @@ class Scene:
         sides = [longest, longest / ratio]
         if rng.random() < 0.5:
             sides.reverse()
-        rows, columns = (max(3, round(side)) for side in sides)
+        rows, columns = (max(LEAST_SIDE, round(side)) for side in sides)
         return self._around(rng, min(rows, height), min(columns, width))
 
     def _around(self, rng: Generator, rows: int, columns: int) -> Box:

@@ -29,8 +29,8 @@ def calibrate(
     left out is in the card (`data.calibration_copies`).
 
     Of a run on several products, data of several products sets the thresholds of each of them and those of all
-    together; data of one sets only those of `product`, or of all together where that is empty. With `product`, images in folders
-    of the run's other products are left out.
+    together; data of one sets only those of `product`, or of all together where that is empty. With `product`, images
+    in folders of the run's other products are left out.
 
     Args:
         run: a finished run, its folder, or a detector made of it; its card is renewed.
@@ -82,9 +82,7 @@ def _calibrate(
     ahead = [sample for sample in samples if sample.name not in copies]
     sources = [source_of(dataset, sample, detector.recipe) for sample in ahead]
     samples, pairs, shown = [], [], set[str]()
-    predictions = detector.stream(
-        sources, [sample.name for sample in ahead], [its[sample.name] for sample in ahead]
-    )
+    predictions = detector.stream(sources, [sample.name for sample in ahead], [its[sample.name] for sample in ahead])
     for number, (sample, prediction) in enumerate(zip(ahead, predictions, strict=True), 1):
         picture = detector.pictures[sample.name]
         if picture and picture in shown:  # the same in another file

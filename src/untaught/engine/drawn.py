@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from untaught.anomalies.base import Pair
+from untaught.anomalies.base import LEAST_SIDE, Pair
 from untaught.anomalies.draw import Drawer
 from untaught.anomalies.settings import AnomalySettings
 from untaught.data.folder import open_dataset
@@ -66,7 +66,7 @@ def detect_drawn(
         run: a finished run.
         good: data set that holds the held-out images, known by their hashes; default: what the run was trained on.
         settings: what is drawn; its `size` and `clean` do not count.
-        sizes: longest sides, as shares of the image's shorter side.
+        sizes: longest sides, as shares of the image's shorter side; those below 3 pixels are left out.
         draws: defects of each size.
         report: told of the progress.
 
@@ -87,6 +87,8 @@ def _detect(
     spec = run.card.data.spec if good is None else good
     detector = Detector(run)
     samples, products, images = held_out(detector, spec, draws)
+    side = min(images[0].shape[:2])
+    sizes = [size for size in sizes if round(size * side) >= LEAST_SIDE]  # smaller ones are drawn no smaller
     jobs = list(draw(images, settings, sizes, draws, run.card.seed))
     jobs = [job for job in jobs if looked_at(run.card.recipe.of(products[job[0]]), job[2].mask)]
     if not jobs:
@@ -106,7 +108,7 @@ def _detect(
             )
         )  # fmt: skip
         report(Progress("inspect drawn defects", done, len(jobs)))
-    table = {"data": spec, "images": len(images), "side": min(images[0].shape[:2]), "rows": list(map(asdict, found))}
+    table = {"data": spec, "images": len(images), "side": side, "rows": list(map(asdict, found))}
     write_text(run.folder / "drawn.json", json.dumps(table))
     return found
 

@@ -19,6 +19,7 @@ from untaught.data.folder import AnyData
 from untaught.engine.calibrate import calibrate_products, calibrate_scores
 from untaught.engine.predict import AnyRun, Detector
 from untaught.engine.provenance import versions
+from untaught.errors import RunError
 from untaught.export.gate import MOST, Cost, Shown, bearable, drawn
 from untaught.export.golden import choose, golden_parts
 from untaught.export.graph import graph_record, to_onnx
@@ -26,7 +27,6 @@ from untaught.export.held_out import find_held_out
 from untaught.export.parity import TOLERANCES, Comparison, Tally, raised
 from untaught.export.preparation import REGIONS, preparation
 from untaught.export.shrink import FIRST, to_fp16, to_int8
-from untaught.errors import RunError
 from untaught.files import replacing
 from untaught.image import Recipe, read_inputs
 from untaught.image.tiles import cut
@@ -65,8 +65,8 @@ def export_run(
     Raises:
         BundleError: a runtime differs from torch, with the figures. Nothing is written.
         DataError: the held-out images are no longer there.
-        RunError: the run is damaged, its method cannot be exported, `out` cannot be written, or a product has no held-out
-            image by which its threshold could be set in a smaller precision.
+        RunError: the run is damaged, its method cannot be exported, `out` cannot be written, or a product has no
+            held-out image by which its threshold could be set in a smaller precision.
         ConfigError: the key cannot be used.
     """
     run = opened(run)

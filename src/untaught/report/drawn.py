@@ -35,10 +35,12 @@ def view_drawn(run: Run) -> DrawnView | None:
     drawn = read_drawn(run)
     if drawn is None or not drawn.rows:
         return None
+    known = list(run.card.products.values()) or [run.card.calibration]
+    above = sum(score > its.image.value for its in known for score in its.scores)
     return DrawnView(
         f"Synthetic: {plural(len(drawn.rows), 'defect')} drawn on {plural(drawn.images, 'held-out good image')} and "
         "inspected at the calibrated threshold. It tells how large something must be to be seen, not how many real "
-        "defects will be found.",
+        f"defects will be found. Without a defect {above:,} of all {sum(its.image.n for its in known):,} are rejected.",
         curve(drawn.rows),
         sizes_table(drawn),
         kinds_table(drawn.rows),

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from untaught.calibration import promise
+from untaught.calibration import Calibration, promise
 from untaught.records import Finding, Result
 from untaught.report import figures, tables, words
 from untaught.report.drawn import DrawnView, view_drawn
 from untaught.report.evaluation import Evaluation, read_evaluation
 from untaught.report.facts import Facts, all_settings, run_facts, training_facts
 from untaught.report.gallery import Gallery, view_gallery
-from untaught.report.products import products_table
+from untaught.report.products import products_table, unnamed
 from untaught.run import Run
 
 Legend = Sequence[tuple[str, str]]
@@ -76,8 +76,10 @@ def view_run(run: Run, name: str, *, pictures: bool = True) -> RunView:
     card, evaluation, log = run.card, read_evaluation(run), run.log()
     data = evaluation.data.name if evaluation else card.data.name
     result = card.metrics.get(data)
-    threshold = card.calibration.image
-    histogram, histogram_legend = _histogram(run, evaluation)
+    judge = card.products.get(data, card.calibration)  # one product evaluated by itself is judged by its own threshold
+    threshold = judge.image
+    together = unnamed(evaluation.rows, threshold.value) if evaluation and result and result.products else result
+    histogram, histogram_legend = _histogram(judge, evaluation)
     has_held_out = any(row.get("held_out") is not None for row in log)
     return RunView(
         name=name,
@@ -87,14 +89,16 @@ def view_run(run: Run, name: str, *, pictures: bool = True) -> RunView:
         promise=promise(threshold) if words.kept(threshold) else "",
         todo="" if result else HOW_TO_EVALUATE.format(run.folder),
         warnings=[
-            *words.warnings(threshold, result, len(card.data.quarantined)),
+            *words.warnings(
+                threshold, result, len(card.data.quarantined), {name: its.image for name, its in card.products.items()}
+            ),
             *(in_the_data(item) for item in card.data.findings if item.severity == "error"),
         ],
         histogram=histogram,
         histogram_legend=histogram_legend,
-        calibration=_calibration(run, result),
-        products=_products(run, result),
-        measured=_measured(run, result, evaluation, pictures) if result else None,
+        calibration=_calibration(judge, together),
+        products=_products(run, result, together),
+        measured=_measured(run, result, together or result, evaluation, pictures) if result else None,
         drawn=view_drawn(run) if pictures else None,
         training=figures.training(log),
         training_legend=[("c0", "training"), ("c1", "held-out good images")] if has_held_out else [("c0", "training")],
@@ -120,18 +124,16 @@ def _meta(run: Run, data: str) -> list[str]:
     return [method, trained, *tested, f"{card.created[:10]}", f"seed {card.seed}"]
 
 
-def _histogram(run: Run, evaluation: Evaluation | None) -> tuple[Markup, Legend]:
+def _histogram(calibration: Calibration, evaluation: Evaluation | None) -> tuple[Markup, Legend]:
     rows = evaluation.rows if evaluation else []
     good = [row.score for row in rows if not row.defective]
     defective = [row.score for row in rows if row.defective]
-    calibration = run.card.calibration
     legend = [("good", "good"), ("bad", "defective")] if rows else []
     drawn = figures.histogram(good, defective, calibration.scores, calibration.image.value)
     return drawn, [*legend, ("held", "held-out good, one stroke each")]
 
 
-def _calibration(run: Run, result: Result | None) -> list[tuple[str, str]]:
-    calibration = run.card.calibration
+def _calibration(calibration: Calibration, result: Result | None) -> list[tuple[str, str]]:
     image, pixel = calibration.image, calibration.pixel
     how = "split conformal, guaranteed" if image.guaranteed else "tail fit, an extrapolation"
     facts = [
@@ -147,16 +149,16 @@ def _calibration(run: Run, result: Result | None) -> list[tuple[str, str]]:
     return facts
 
 
-def _products(run: Run, result: Result | None) -> tables.Table | None:
+def _products(run: Run, result: Result | None, together: Result | None) -> tables.Table | None:
     card, results = run.card, result.products if result else {}
-    return products_table(card.calibration, card.products, results, result.aupro_limit if result else 0.3)
+    return products_table(card.calibration, card.products, results, result.aupro_limit if result else 0.3, together)
 
 
-def _measured(run: Run, result: Result, evaluation: Evaluation | None, pictures: bool) -> Measured:
+def _measured(run: Run, result: Result, together: Result, evaluation: Evaluation | None, pictures: bool) -> Measured:
     curves = evaluation.curves if evaluation else {}
     roc = {name: curves[key] for key, name in (("image_roc", "images"), ("pixel_roc", "pixels")) if curves.get(key)}
-    found = None if result.miss_rate is None else 1 - result.miss_rate
-    point = None if result.false_reject_rate is None or found is None else (result.false_reject_rate, found)
+    found = None if together.miss_rate is None else 1 - together.miss_rate
+    point = None if together.false_reject_rate is None or found is None else (together.false_reject_rate, found)
     pro = curves.get("pro")
     images, left_out = tables.image_table(evaluation.rows) if evaluation else (None, 0)
     return Measured(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from untaught.calibration import promise
 from untaught.records import Result, Threshold
@@ -88,14 +90,21 @@ def kept(threshold: Threshold) -> bool:
     return threshold.guaranteed and threshold.rate <= threshold.wanted * (1 + 1e-9)
 
 
-def warnings(threshold: Threshold, result: Result | None, quarantined: int) -> list[str]:
-    """What a reader must know before trusting the figures."""
+def warnings(
+    threshold: Threshold,
+    result: Result | None,
+    quarantined: int,
+    products: Mapping[str, Threshold] = MappingProxyType({}),
+) -> list[str]:
+    """What a reader must know before trusting the figures; of several products each is held to its own threshold."""
     found = []
     if not kept(threshold):
         more = "`untaught calibrate RUN --good DIR` takes more good images into account without training again."
         found.append(f"{promise(threshold)} {more}")
     if result is not None:
-        found += _contradictions(threshold, result)
+        for name, part in result.products.items():
+            found += [f"{name}: {text}" for text in _contradictions(products.get(name, threshold), part)]
+        found += [] if result.products else _contradictions(threshold, result)
         if result.left_out:
             names = ", ".join(sorted(result.left_out))
             found.append(
