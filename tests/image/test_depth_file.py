@@ -7,7 +7,7 @@ import tifffile
 from PIL import Image
 
 from untaught.errors import ImageError
-from untaught.image import DepthRecipe, Limits, Recipe, WithDepth, find_depth, load_depth, read_inputs
+from untaught.image import Area, DepthRecipe, Limits, Recipe, WithDepth, find_depth, load_depth, read_inputs
 from untaught.image.depth_file import is_depth_file
 
 LIMITS = Limits()
@@ -117,3 +117,20 @@ def test_image_and_depth_are_read_together(tmp_path):
     read_inputs(WithDepth(IMAGE, Z.repeat(2, 0).repeat(2, 1)), RECIPE)
     with pytest.raises(ImageError, match="beside the image"):
         read_inputs(IMAGE, RECIPE)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_what_stands_outside_the_region_moves_no_distance_within(scale):
+    inside = np.zeros((64, 64), np.bool_)
+    inside[:, :36] = True
+    recipe = Recipe(height=64, depth=DepthRecipe(), area=Area.of(inside, (90, 90, 90)))
+    came = []
+    for beside in (0.5, 0.44, 0.3):
+        distance = np.full((64, 64), 0.5, np.float32)
+        distance[16:32, 8:24], distance[16:48, 36:60] = 0.45, beside
+        picture = np.full((64, 64, 3), 90, np.uint8)
+        distance = distance.repeat(scale, 0).repeat(scale, 1)
+        came.append(read_inputs(WithDepth(picture, distance), recipe)[0]["depth"])
+    assert came[0][16:32, 8:24, 1].all()
+    assert np.array_equal(came[0], came[1])
+    assert np.array_equal(came[0], came[2])

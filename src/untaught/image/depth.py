@@ -31,7 +31,9 @@ class DepthRecipe(BaseModel):
     relief: float = Field(default=0.007, gt=0)
 
 
-def prepare(distance: Plane, recipe: DepthRecipe, height: int, width: int) -> Plane:
+def prepare(
+    distance: Plane, recipe: DepthRecipe, height: int, width: int, inside: NDArray[np.bool_] | None = None
+) -> Plane:
     """The model's depth input, (height, width, 2).
 
     Channel 0 is the distance in centimetres from the part's mean, exactly 0 on the plate; channel 1 is 1 where the
@@ -42,9 +44,13 @@ def prepare(distance: Plane, recipe: DepthRecipe, height: int, width: int) -> Pl
         recipe: the settings.
         height: of the model's image.
         width: of the model's image.
+        inside: (h, w), where the picture is looked at; None: everywhere. Only the plate is told by what lies outside,
+            as the corners mostly do.
     """
     filled = fill_holes(np.where(np.isfinite(distance), distance, 0).astype(np.float32))
     part = foreground(filled, recipe.relief)
+    if inside is not None:
+        filled, part = filled * inside, part & inside
     deep = centred(filled, part)
     size = (-(-height // CELL), -(-width // CELL))
     grown = grow(bilinear(part.astype(np.float32), size) > 0)

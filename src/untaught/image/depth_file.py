@@ -47,9 +47,11 @@ def read_inputs(source: Source | WithDepth, recipe: Recipe) -> tuple[dict[str, N
         return inputs, size
     distance = load_depth(depth_of(image) if depth is None else depth, recipe.depth.unit, recipe)
     check_pair(named(image), distance, size)
-    cells = prepare(distance, recipe.depth, recipe.height, recipe.width)
-    if recipe.area is not None:
-        cells = cells * recipe.area.inside[..., None]
+    area = recipe.area
+    inside = None if area is None else area.at((distance.shape[1], distance.shape[0]))
+    cells = prepare(distance, recipe.depth, recipe.height, recipe.width, inside)
+    if area is not None:
+        cells = cells * area.inside[..., None]
     return inputs | {"depth": cells}, size
 
 
