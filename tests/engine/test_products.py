@@ -1,6 +1,7 @@
 """One model for several products, from the folder to the verdict."""
 
 import json
+import shutil
 
 import pytest
 
@@ -11,7 +12,8 @@ from untaught.data.toy import Toy
 from untaught.engine.calibrate import calibrate
 from untaught.engine.evaluate import evaluate, to_json
 from untaught.engine.train import train
-from untaught.errors import ConfigError
+from untaught.errors import ConfigError, RunError
+from untaught.export.exporter import export_run
 from untaught.report.page import write_report
 from untaught.report.view import view_run
 from untaught.report.words import number
@@ -124,6 +126,30 @@ def test_new_good_images_of_one_product_move_its_threshold_alone(run, tmp_path):
     assert sum(item.name.startswith("arm/") for item in card.data.calibration) == 4
     with pytest.raises(ConfigError, match="'cap' is not known"):
         calibrate(copy, str(tmp_path / "new"), product="cap")
+
+
+def test_of_a_folder_of_products_only_the_named_one_sets_its_threshold(run, tmp_path):
+    for seed, name in enumerate(("arm", "base"), 31):
+        Toy(seed=seed, train=4, size=64).write(tmp_path / "new" / name)
+    copy = Run(shutil.copytree(run.folder, tmp_path / "run"))
+    calibrate(copy, str(tmp_path / "new"), product="base")
+    names = [item.name for item in Run(copy.folder).card.data.calibration]
+    assert Run(copy.folder).card.products["base"].image.n == 4
+    assert [sum(name.startswith(f"{product}/train/") for name in names) for product in ("arm", "base")] == [4, 4]
+    shutil.rmtree(tmp_path / "new" / "base")
+    shutil.rmtree(tmp_path / "new" / "arm")
+    Toy(seed=40, train=4, size=64).write(tmp_path / "new" / "arm")
+    Toy(seed=41, train=4, size=64).write(tmp_path / "new" / "cup")
+    assert calibrate(copy, str(tmp_path / "new"), product="base").image.n == 4, "a name the run does not know is base's"
+
+
+def test_a_product_without_held_out_images_has_no_threshold_in_a_smaller_precision(run, line, tmp_path):
+    Toy(seed=33, train=4, size=64).write(tmp_path / "new")
+    copy = Run(shutil.copytree(run.folder, tmp_path / "run"))
+    calibrate(copy, str(tmp_path / "new"))
+    with pytest.raises(RunError, match="no image of arm, base"):
+        export_run(copy, tmp_path / "x.untaught", data=[str(line), str(tmp_path / "new")], precision="fp16")
+    assert not (tmp_path / "x.untaught").exists()
 
 
 def test_new_good_images_of_all_products_move_all_thresholds(run, tmp_path):

@@ -3,7 +3,7 @@ import pytest
 
 from untaught.errors import BundleError, ConfigError
 from untaught.export.gate import Cost, correlation, drawn
-from untaught.image import EVERYWHERE
+from untaught.image import EVERYWHERE, Area, Recipe
 from untaught.records import ScoreMap
 
 
@@ -54,3 +54,22 @@ def test_defects_are_drawn_from_the_seed_alone_and_only_on_colour():
     assert any((one["image"] != two["image"]).any() for (_, one), (_, two) in zip(first, drawn(good, 2), strict=False))
     with pytest.raises(ConfigError, match="depth alone"):
         list(drawn([(EVERYWHERE, {"depth": np.zeros((4, 4, 2), np.float32)})], 0))
+
+
+def test_defects_are_drawn_where_a_picture_is_looked_at():
+    inside = np.zeros((64, 64), np.bool_)
+    inside[40:, 40:] = True
+    recipe = Recipe(height=64, area=Area.of(inside, (9, 9, 9)))
+    rng = np.random.default_rng(0)
+    good = [
+        (recipe, {"image": recipe.area.paint(rng.integers(0, 256, (64, 64, 3)).astype(np.uint8))}) for _ in range(6)
+    ]
+    bad = list(drawn(good, 1))
+    assert len(bad) > 3
+    for _, one in bad:
+        assert all((one["image"] != other["image"])[inside].any() for _, other in good)
+        assert (one["image"][~inside] == 9).all(), "as outside of every picture that is read"
+    black = [(EVERYWHERE, {"image": np.zeros((64, 64, 3), np.uint8)})]
+    tiny = Area.of(np.arange(64 * 64).reshape(64, 64) == 0, (9, 9, 9))
+    with pytest.raises(ConfigError, match="export in fp32"):
+        list(drawn([(recipe.model_copy(update={"area": tiny}), one) for _, one in black], 1))
