@@ -100,6 +100,22 @@ def test_a_folder_holds_one_file_a_product(tmp_path):
     (tmp_path / "cup.png").touch()
     with pytest.raises(ConfigError, match=r"cup\.png, which is named after no product.*cap, ring"):
         region_file(tmp_path, "ring", products)
+    (tmp_path / "cup.png").unlink()
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(ConfigError, match="masks, which is named after no product"):
+        region_file(tmp_path, "ring", products)
+    (tmp_path / "masks").rename(tmp_path / "ring")
+    with pytest.raises(ConfigError, match="no such file"):
+        read_region(region_file(tmp_path, "ring", products), (8, 8), None)
+    (tmp_path / "ring").rmdir()
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="holds no file"):
         region_file(tmp_path / "empty", "ring", products)
+
+
+def test_a_product_trained_alone_takes_its_file_from_the_folder_of_its_line(tmp_path):
+    for name in ("cap.json", "ring.png"):
+        (tmp_path / name).touch()
+    assert region_file(tmp_path, "cap", ["cap"]) == tmp_path / "cap.json"
+    with pytest.raises(ConfigError, match=r"cap\.json, which is named after no product.*cup"):
+        region_file(tmp_path, "cup", ["cup"])

@@ -43,7 +43,8 @@ def inspected(roi: Path | None, ignore: Path | None, size: Size, native: Size | 
 def region_file(path: Path | None, product: str, products: Collection[str]) -> Path | None:
     """The file with one product's region: `path` itself, or of a folder the file that is named after the product.
 
-    None where nothing is given, or the folder has no file for this product.
+    None where nothing is given, or the folder has no file for this product. An only product must have one: the folder
+    may be that of a line, of which other products are trained apart.
 
     Args:
         path: a file, or a folder.
@@ -55,15 +56,17 @@ def region_file(path: Path | None, product: str, products: Collection[str]) -> P
     """
     if path is None or not path.is_dir():
         return path
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    mine = [file for file in files if file.stem == product]
     stray = [file.name for file in files if file.stem not in products]
+    if mine and len(products) == 1:
+        stray = []
     if stray or not files:
         raise ConfigError(
             f"{path} holds {f'{stray[0]}, which is named after no product' if stray else 'no file'}",
             f"files named after products, such as {next(iter(products))}.json; these are {', '.join(products)}",
             "rename the file, or take it out",
         )
-    mine = [file for file in files if file.stem == product]
     if len(mine) > 1:
         raise ConfigError(
             f"{path} holds {' and '.join(file.name for file in mine)}", "one file a product", "take one of them out"
