@@ -19,7 +19,7 @@ from untaught.engine.evaluate import evaluate
 from untaught.engine.framing import regions
 from untaught.engine.shares import Inside
 from untaught.engine.train import train
-from untaught.errors import ConfigError
+from untaught.errors import ConfigError, DataError
 from untaught.export.exporter import export_run
 from untaught.report.page import render_page
 from untaught.run import Run
@@ -111,6 +111,28 @@ def test_evaluation_report_and_drawn_defects_look_where_they_shall(runs, lines):
     assert "Looked at of base" in page
     for row in detect_drawn(Run(folder), sizes=(0.1, 0.2), draws=10):
         assert row.image.startswith(("arm/", "base/"))
+
+
+def test_a_product_whose_defects_all_lie_outside_has_no_figures_of_pixels(runs, lines, tmp_path):
+    line = shutil.copytree(lines / "a", tmp_path / "a")
+    for path in (line / "arm" / "ground_truth").rglob("*.png"):
+        mask = np.zeros((64, 64), np.uint8)
+        mask[50:60, 10:20] = 255
+        Image.fromarray(mask).save(path)
+    folder = shutil.copytree(runs["a"].folder, tmp_path / "run")
+    result = evaluate(folder, str(line))
+    assert result.products["arm"].pixel_auroc is None
+    assert result.products["arm"].image_auroc is not None
+    assert None not in (result.products["base"].pixel_auroc, result.pixel_auroc)
+    assert evaluate(folder, str(line / "arm")).pixel_auroc is None
+    assert "arm" in render_page([Run(folder)])
+
+
+def test_a_product_that_only_copies_another_is_named(lines, tmp_path):
+    shutil.copytree(lines / "a", tmp_path / "a")
+    shutil.copytree(lines / "a" / "arm", tmp_path / "a" / "cup")
+    with pytest.raises(DataError, match="good images of cup are copies"):
+        train(asked(lines, "a").model_copy(update={"data": str(tmp_path / "a")}), tmp_path / "run")
 
 
 def test_the_exported_file_looks_where_the_run_does(runs, lines, tmp_path):

@@ -22,7 +22,7 @@ from untaught.engine.predict import AnyRun, Detector
 from untaught.engine.usable import broken, check_aspect, spoiled, tested
 from untaught.errors import ConfigError, DataError, ImageError, MetricError, RunError
 from untaught.files import write_text
-from untaught.image import EVERYWHERE, Recipe, resize_map
+from untaught.image import EVERYWHERE, Area, Recipe, resize_map
 from untaught.metrics.accumulate import MaskedMap, PixelMetrics, pixel_metrics
 from untaught.metrics.auroc import auroc
 from untaught.metrics.average_precision import average_precision
@@ -218,9 +218,8 @@ class Scored:
     recipe: Recipe = EVERYWHERE
 
     def pixels(self, limit: float, report: Report) -> PixelMetrics | None:
-        """Pixel figures; None where no mask shows a defect."""
-        masks = (_mask(self.dataset, sample) for sample in self.samples)
-        if not any(mask is not None and mask.any() for mask in masks):
+        """Pixel figures; None where no mask shows a defect in what is looked at."""
+        if not any(map(self._shown, range(len(self.samples)))):
             return None
         done, kinds = 0, set(self.kinds)
 
@@ -234,7 +233,7 @@ class Scored:
                     continue  # without a mask nobody knows which of its pixels are good
                 size = self.rows[number].size if mask is None else mask.shape[::-1]
                 check_aspect(sample.name, size, self.rows[number].size)
-                area = self.recipe.of(self.rows[number].product).area
+                area = self._area(number)
                 yield MaskedMap(
                     sample.name,
                     resize_map(self.maps[number], size),
@@ -244,6 +243,13 @@ class Scored:
                 )
 
         return pixel_metrics(masked, sorted({limit, 0.05}))
+
+    def _area(self, number: int) -> Area | None:
+        return self.recipe.of(self.rows[number].product).area
+
+    def _shown(self, number: int) -> bool:
+        mask, area = _mask(self.dataset, self.samples[number]), self._area(number)
+        return mask is not None and bool((mask if area is None else mask & area.at(mask.shape[::-1])).any())
 
     def of(self, product: str) -> Scored:
         """The part of one product."""

@@ -14,7 +14,7 @@ from untaught.config import Settings
 from untaught.data.area import inspected, region_file
 from untaught.data.base import Dataset
 from untaught.engine.features import Layout
-from untaught.errors import ConfigError, ImageError
+from untaught.errors import ConfigError, DataError, ImageError
 from untaught.image import Area, DepthRecipe, Limits, Recipe, Tiling, probe, verify
 from untaught.image.area import box_of
 from untaught.method import Method, Stage
@@ -38,6 +38,7 @@ def frame(settings: Settings, method: Method, dataset: Dataset, samples: Sequenc
 
     Raises:
         ConfigError: the images are too small for the tiles, or nothing is left to look at.
+        DataError: a product has no image among `samples` by which its region could be placed.
         MaskError: a mask picture cannot be decoded.
     """
     side = method.config.image_size
@@ -47,6 +48,12 @@ def frame(settings: Settings, method: Method, dataset: Dataset, samples: Sequenc
     if settings.tile is None and settings.roi is None and settings.ignore is None:
         return recipe_of(settings, method, (side, side))
     shown = {name: list(its) for name, its in groupby(sorted(samples, key=_product), _product)}
+    if lost := sorted({sample.product for sample in dataset.samples} - {*shown}):
+        raise DataError(
+            f"all good images of {', '.join(lost)} are copies of another product's",
+            "pictures of its own of each product that has a region",
+            "take its folder out, or look at the data with `untaught doctor`",
+        )
     native = {name: native_sizes(dataset, its, limits_of(settings)) for name, its in shown.items()}
     size, tiling = (side, side), None
     if settings.tile is not None:
