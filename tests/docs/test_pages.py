@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pages
 import pytest
@@ -39,7 +39,7 @@ def test_what_is_written_of_the_repository_exists():
 
 
 class Inner(Frozen):
-    sides: tuple[int, int] = (1, 2)
+    sides: tuple[Annotated[int, Field(ge=0)], int] = (1, 2)
     form: Literal["a", "b"] = "a"
 
 

@@ -111,7 +111,13 @@ def test_the_report_of_one_product_alone_is_by_its_own_threshold(run, line, tmp_
 
 def test_the_report_has_a_row_a_product(run):
     page = write_report([run], run.folder / "report.html").read_text("utf-8")
-    for text in ("<h2>Products</h2>", "any, not named", "mean of products", 'scope="row">base<'):
+    for text in (
+        "<h2>Products</h2>",
+        "above each product's own<",
+        "any, not named",
+        "mean of products",
+        'scope="row">base<',
+    ):
         assert text in page
 
 

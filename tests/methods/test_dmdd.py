@@ -96,6 +96,28 @@ def test_shapes_at_full_size(size):
         assert [tensor.shape for tensor in method(image)] == [(2, size, size), (2,)]
 
 
+def test_the_papers_losses_step_by_step(paper):
+    batch, cosine = pairs_of(paper, stripes(2), "by hand"), torch.nn.functional.cosine_similarity
+    with torch.no_grad():
+        clean, bad = paper.teacher(batch.image), paper.teacher(batch.defect)
+        normality = abnormality = 0.0
+        for level, (good, worse) in enumerate(zip(clean, bad, strict=True)):
+            normal, abnormal = (side[level] for side in paper.student(clean))
+            normal_of_defect, abnormal_of_defect = (side[level] for side in paper.student(bad))
+            for one in (normal, normal_of_defect):
+                normality += (1 - cosine(one.flatten(1), good.flatten(1))).mean()
+            normality += (1 - cosine(normal_of_defect, good)).mean()
+            share = torch.nn.functional.avg_pool2d(batch.mask.float(), 64 // good.shape[-1])[:, 0]
+            apart = 1 - cosine(abnormal_of_defect, worse)
+            assert (share > 0.3).any()
+            abnormality += apart[share == 0].mean() + torch.relu(1 - apart[share > 0.3]).mean()
+            abnormality += (1 - cosine(abnormal, good)).mean()
+        losses = paper.decouple_loss(batch)
+    assert losses["normality"].item() == pytest.approx(normality.item(), rel=1e-5)
+    assert losses["abnormality"].item() == pytest.approx(abnormality.item(), rel=1e-5)
+    assert losses["decouple"].item() == pytest.approx((normality + abnormality).item(), rel=1e-5)
+
+
 def test_a_step_on_abnormality_alone_turns_away_inside_and_towards_outside(paper):
     method = make("paper", **SMALL, decouple={"positions": 0.0})
     batch = pairs_of(method, stripes(4), "step")
