@@ -122,6 +122,20 @@ def test_the_loss_of_the_first_stage_step_by_step(paper):
     assert losses["amplify"].item() == pytest.approx((focal + 0.1 * amplification).item(), rel=1e-4)
 
 
+def test_the_loss_of_the_second_stage_step_by_step(paper):
+    image, cosine = torch.rand(2, 3, 64, 64), torch.nn.functional.cosine_similarity
+    with torch.no_grad():
+        batch = Batch(torch.arange(2), None, paper.frozen(image))
+        target = paper.advanced(image)
+        expected = 0.0
+        for level, restored in zip(target, paper.student(target), strict=True):
+            apart = (1 - cosine(level, restored)).flatten(1)
+            expected += torch.stack([one.sort(descending=True).values[:10].mean() for one in apart]).mean()
+            expected += (1 - cosine(level.flatten(1), restored.flatten(1))).mean()
+        losses = paper.distil_loss(batch)
+    assert losses["hard"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_stages_train_their_own_and_nothing_else(lite):
     amplify, distil = lite.stages()
     assert {id(part) for part in amplify.parameters} == {id(part) for part in lite.amplifier.parameters()}

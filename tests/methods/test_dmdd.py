@@ -118,6 +118,31 @@ def test_the_papers_losses_step_by_step(paper):
     assert losses["decouple"].item() == pytest.approx((normality + abnormality).item(), rel=1e-5)
 
 
+def test_the_losses_of_lite_step_by_step():
+    method = make(image_size=64).eval()
+    batch = pairs_of(method, stripes(2), "by hand")
+
+    def hardest(apart):
+        return apart.mean() + apart.flatten().topk(max(1, round(0.02 * apart.numel()))).values.mean()
+
+    with torch.no_grad():
+        clean, bad = method.teacher(batch.image), method.teacher(batch.defect)
+        clean, bad = ([level.clamp(-8, 8) for level in side] for side in (clean, bad))
+        normality = abnormality = 0.0
+        for level, (good, worse) in enumerate(zip(clean, bad, strict=True)):
+            normal, abnormal = (side[level] for side in method.student(clean))
+            normal_of_defect, abnormal_of_defect = (side[level] for side in method.student(bad))
+            normality += sum(hardest((one - good).square().mean(1)) for one in (normal, normal_of_defect))
+            share = torch.nn.functional.avg_pool2d(batch.mask.float(), 64 // good.shape[-1])[:, 0]
+            apart, energy = (abnormal_of_defect - worse).square().mean(1), worse.square().mean(1)
+            short = torch.relu(1 - apart / energy)[share > 0.3]
+            abnormality += apart[share == 0].mean() + (short.mean() if len(short) else 0)
+            abnormality += (abnormal - good).square().mean()
+        losses = method.decouple_loss(batch)
+    assert losses["normality"].item() == pytest.approx(normality.item(), rel=1e-5)
+    assert losses["abnormality"].item() == pytest.approx(abnormality.item(), rel=1e-5)
+
+
 def test_a_step_on_abnormality_alone_turns_away_inside_and_towards_outside(paper):
     method = make("paper", **SMALL, decouple={"positions": 0.0})
     batch = pairs_of(method, stripes(4), "step")

@@ -31,8 +31,9 @@ Preset `paper`
 
 Preset `lite`
     For two cores. Teacher, input size, standardisation, student, map and score are those of reverse distillation's
-    `lite`. Stage `amplify`: 200 steps of 8 pairs, cross entropy (gamma 0), Adam 0.005. Stage `distil`: squared distance
-    + that of each image's 10 worst positions, Muon; it ends by itself when held-out good images stop improving.
+    `lite`. Stage `amplify`: 200 steps of 8 pairs, the focal loss with gamma 0, Adam 0.005. Stage `distil`: squared
+    distance + that of each image's 10 worst positions, Muon; it ends by itself when held-out good images stop
+    improving.
 
 Deviations of `paper` from the authors' code, and why
     - Neither epoch nor end of training is chosen by test labels: the last epoch counts. What the gate is worth is
