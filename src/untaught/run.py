@@ -113,6 +113,11 @@ class Card(_Part):
     versions: dict[str, str] = Field(default_factory=dict)
     machine: dict[str, str] = Field(default_factory=dict)
 
+    def product_of(self, name: str) -> str:
+        """Which product an image shows that stands in `data` under this name; empty where no product is told."""
+        first = name.partition("/")[0]
+        return first if first in self.products else ""
+
 
 class Run:
     """A finished run folder.

@@ -14,9 +14,10 @@ import untaught
 from untaught.config import Settings
 from untaught.data.toy import Toy
 from untaught.engine.calibrate import calibrate
-from untaught.engine.drawn import detect_drawn
+from untaught.engine.drawn import detect_drawn, held_out
 from untaught.engine.evaluate import evaluate
 from untaught.engine.framing import regions
+from untaught.engine.predict import Detector
 from untaught.engine.shares import Inside
 from untaught.engine.train import train
 from untaught.errors import ConfigError, DataError
@@ -153,8 +154,12 @@ def test_new_good_images_of_one_product_are_read_as_its_own(runs, lines, tmp_pat
     Toy(seed=9, train=6, size=64).write(tmp_path / "later")
     shutil.copytree(runs["b"].folder, tmp_path / "run")
     known = runs["b"].card.products["base"]
+    wanted = runs["b"].card.recipe.areas["arm"].inside
     assert calibrate(tmp_path / "run", str(tmp_path / "later"), product="arm").image.n == 6
     assert Run(tmp_path / "run").card.products["base"] == known
+    _, products, images = held_out(Detector(Run(tmp_path / "run")), str(tmp_path / "later"), 9)
+    assert products == ["arm"] * 6, "as the run's card says, whatever their folder is called"
+    assert all(len(np.unique(image[~wanted], axis=0)) == 1 for image in images)
     export_run(tmp_path / "run", tmp_path / "x.untaught", data=[str(lines / "b"), str(tmp_path / "later")])
 
 

@@ -18,7 +18,6 @@ from untaught.anomalies.draw import Drawer
 from untaught.anomalies.settings import AnomalySettings
 from untaught.data.folder import open_dataset
 from untaught.data.split import shuffled
-from untaught.engine.evaluate import product_of
 from untaught.engine.predict import Detector
 from untaught.engine.seed import derive
 from untaught.errors import DataError
@@ -121,19 +120,19 @@ def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], li
         ImageError: one does not decode.
     """
     run = detector.run
-    dataset, wanted = open_dataset(spec), {item.sha256 for item in run.card.data.calibration}
+    dataset, wanted = open_dataset(spec), {item.sha256: item.name for item in run.card.data.calibration}
     good = {sample.name: sample for sample in dataset.samples if not sample.defective}
     order = [good[name] for name in shuffled(sorted(good), run.card.seed)]  # so that all products have their turn
-    chosen = [sample for sample in order if dataset.fingerprint(sample, run.card.recipe) in wanted][:most]
-    if not chosen:
+    known = ((sample, wanted.get(dataset.fingerprint(sample, run.card.recipe))) for sample in order)
+    found = [(sample, run.card.product_of(name)) for sample, name in known if name is not None][:most]
+    if not found:
         raise DataError(
             f"{spec} holds none of the {len(wanted)} good images that set the threshold of {run.folder}",
             "these images, unchanged",
             "name the folder they are in with --good",
         )
-    products = [product_of(sample, dataset, detector) for sample in chosen]
-    recipes = [run.card.recipe.of(product) for product in products]
-    return chosen, products, [dataset.image(*pair) for pair in zip(chosen, recipes, strict=True)]
+    images = [dataset.image(sample, run.card.recipe.of(product)) for sample, product in found]
+    return [sample for sample, _ in found], [product for _, product in found], images
 
 
 def looked_at(recipe: Recipe, mask: NDArray[np.bool_]) -> bool:

@@ -10,7 +10,7 @@ from untaught.engine.predict import run_settings
 from untaught.errors import DataError, RunError
 from untaught.image import Recipe, Source, WithDepth
 from untaught.records import Sample
-from untaught.run import Card, Run
+from untaught.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,8 @@ def find_held_out(run: Run, data: AnyData | None = None) -> HeldOut:
         dataset,
         tuple(found[item.sha256] for item in card.data.calibration),
         tuple(found[item.sha256] for item in card.data.monitor),
-        tuple(_product(item.name, card) for item in (*card.data.calibration, *card.data.monitor)),
+        tuple(card.product_of(item.name) for item in (*card.data.calibration, *card.data.monitor)),
     )
-
-
-def _product(name: str, card: Card) -> str:
-    """Which product of a run the image shows that stands in its card under this name."""
-    first = name.partition("/")[0]
-    return first if first in card.products else ""
 
 
 def _moved(run: Run, spec: AnyData, came: str) -> DataError:
