@@ -76,7 +76,7 @@ def read_card(data: bytes, model: type[M], schemas: Mapping[str, tuple[int, Mapp
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]) or "card"
         raise UntaughtError(
             f"{source}: `{where}` is damaged (wanted: {wanted(dict(first))})", "an unchanged card", "restore the file"
         ) from None

@@ -16,9 +16,9 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from untaught.calibration import Calibration
 from untaught.errors import ConfigError, RunError, UntaughtError
@@ -112,6 +112,12 @@ class Card(_Part):
     metrics: dict[str, Result] = Field(default_factory=dict, description="results by data set")
     versions: dict[str, str] = Field(default_factory=dict)
     machine: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _of_the_same_products(self) -> Self:
+        if self.recipe.areas and self.recipe.areas.keys() != self.products.keys():
+            raise ValueError(f"thresholds of the products that have areas: {', '.join(self.recipe.areas)}")
+        return self
 
     def product_of(self, name: str) -> str:
         """Which product an image shows that stands in `data` under this name; empty where no product is told."""

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import onnx
 import pytest
 
@@ -11,6 +12,7 @@ import untaught
 from untaught.bundle.archive import SIGNATURE, SUMS, read_parts, sums, write_parts
 from untaught.bundle.bundle import CARD, Bundle
 from untaught.errors import BundleError, ConfigError
+from untaught.image import Area
 
 
 def repacked(bundle_file, path, *, resum=True, **changes):
@@ -105,6 +107,13 @@ def limit(file, value):
     return {CARD: card_with(file, calibration=calibration)}
 
 
+def areas_of(file, products):
+    told = json.loads(read_parts(file)[CARD])
+    area = json.loads(Area.of(np.ones((64, 64), np.bool_), (1, 2, 3)).model_dump_json())
+    known = dict.fromkeys(products, told["calibration"])
+    return {CARD: card_with(file, recipe={**told["recipe"], "areas": {"cap": area}}, products=known)}
+
+
 FAULTS = {
     "future": (from_the_future, r"bundle_version|schema version 99.*9\.1"),
     "future run": (lambda file: {CARD: card_with(file, schema_version=99)}, "schema version 99"),
@@ -122,6 +131,11 @@ FAULTS = {
     "shortened map": (lambda file: {"golden/0_map.f32": bytes(12)}, "golden/0_map.f32"),
     "golden without input": (lambda file: golden_with(file, inputs={}), "does not take the golden picture"),
     "golden of no number": (lambda file: golden_with(file, score=float("nan")), "fails its own test"),
+    "areas without products": (lambda file: areas_of(file, []), "thresholds of the products that have areas: cap"),
+    "golden of no product": (
+        lambda file: areas_of(file, ["cap"]),
+        "golden pictures of the products that have areas: cap",
+    ),
 }
 PROVEN = ("shortened map", "golden without input", "golden of no number")  # only read when the file proves itself
 

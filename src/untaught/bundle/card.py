@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from untaught.errors import BundleError, UntaughtError
 from untaught.migrations import Step, read_card
@@ -110,6 +110,12 @@ class BundleCard(Card):
     parity: dict[str, ParityRecord] = Field(description="by runtime")
     drop: DropRecord | None = None
     public_key: str | None = Field(default=None, description="ed25519, hexadecimal, of whoever signed the file")
+
+    @model_validator(mode="after")
+    def _golden_of_known_products(self) -> Self:
+        if self.recipe.areas and not {golden.product for golden in self.golden} <= self.recipe.areas.keys():
+            raise ValueError(f"golden pictures of the products that have areas: {', '.join(self.recipe.areas)}")
+        return self
 
 
 def parse_card(data: bytes, source: str) -> BundleCard:
