@@ -5,7 +5,7 @@
 Four detectors are compared, built on `lite`, each with one setting for all products. The first three lack parts of the
 last; a detector that was not measured yet has no row:
 
-- trunk only: `reverse_distillation` with DMDD's levels, trunk and raw map.
+- trunk only: `reverse_distillation`, whose student is DMDD's trunk.
 - + normality: the trunk learns from pairs what belongs where a defect is; the map comes from normality alone.
 - + abnormality: the second branch too; the map is the raw sum of both. It is the next one's run without its head.
 - + segmentation head: `dmdd` as it is, the same run again: the map of normality alone times 1 plus the head's
@@ -40,7 +40,6 @@ from untaught.engine.predict import Detector, make_method, scorer
 from untaught.engine.provenance import machine
 from untaught.files import write_text
 from untaught.image import resize_map
-from untaught.methods.dmdd import Dmdd
 from untaught.metrics.accumulate import MaskedMap, pixel_metrics
 from untaught.metrics.auroc import auroc
 from untaught.records import Sample
@@ -48,10 +47,8 @@ from untaught.records import Sample
 BAND = 3
 LIMIT = 0.3
 MOST_GOOD = 4_000_000
-LITE = Dmdd.configure().model_dump(mode="json")
-TRUNK = {name: LITE[name] for name in ("levels", "student", "map")}
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "trunk only": ("reverse_distillation", TRUNK),
+    "trunk only": ("reverse_distillation", {}),
     "+ normality": ("dmdd", {"use_msn": False, "sets": "normal", "decouple": {"abnormality": 0.0}}),
     "+ abnormality": ("dmdd", {"use_msn": False, "sets": "both"}),
     "+ segmentation head": ("dmdd", {}),

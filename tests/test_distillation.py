@@ -34,7 +34,7 @@ def differing(one, other, path=""):
     ("kind", "base", "own"),
     [
         (Aand, ReverseDistillation, {"training.hard", "training.epochs"}),
-        (Dmdd, ReverseDistillation, {"levels", "student.widths", "student.plain", "map.weights", "map.votes"}),
+        (Dmdd, ReverseDistillation, set()),
         (Dcam, Stfpm, set()),
     ],
 )
