@@ -193,14 +193,21 @@ def table(ours: Records, theirs: Records, cell: Any) -> list[str]:
     lines.append("| --- | --- |" + " ---: |" * (len(methods) + len(peers)))
     columns = [(ours, name) for name in methods] + [(theirs, name) for name in peers]
     for product in ours:
-        seeds = sorted({record["seed"] for records in ours[product].values() for record in records})
         cells = [cell(side.get(product, {}).get(name, [])) for side, name in columns]
-        lines.append(f"| {product} | {', '.join(map(str, seeds))} | " + " | ".join(cells) + " |")
+        lines.append(f"| {product} | {seeds(ours[product])} | " + " | ".join(cells) + " |")
     papers = [product for product in ours if product.startswith("pa_")]
     if len(papers) > 1:
         cells = [cell(mean_records([side.get(p, {}).get(name, []) for p in papers])) for side, name in columns]
         lines.append(f"| mean of {len(papers)} papers | | " + " | ".join(cells) + " |")
     return lines
+
+
+def seeds(found: Mapping[str, Iterable[dict[str, Any]]]) -> str:
+    """`0, 1, 2 (asymmetric: 0, 1)`: those of most records, and of methods that have others."""
+    known = {name: ", ".join(str(record["seed"]) for record in records) for name, records in found.items()}
+    most = max(known.values(), key=len)
+    other = [f"{name}: {its}" for name, its in known.items() if its != most]
+    return most + (f" ({'; '.join(other)})" if other else "")
 
 
 def mean_records(groups: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:

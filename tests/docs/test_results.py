@@ -32,9 +32,9 @@ def test_methods_beside_peers(tmp_path):
     theirs = results.by_product(every["peers"], "data", "model")
     text = results.page(ours, theirs)
     assert "| product | seeds | reverse_distillation | other | PaDiM |" in text
-    assert "| bottle | 0, 1 | 96.0 ± 1.4 | 99.0 | 98.0 |" in text
-    assert "| bottle | 0, 1 | 50 | not measured | 12 |" in text
-    assert "| bottle | 0, 1 | 40 | 40 | 100 |" in text
+    assert "| bottle | 0, 1 (other: 0) | 96.0 ± 1.4 | 99.0 | 98.0 |" in text
+    assert "| bottle | 0, 1 (other: 0) | 50 | not measured | 12 |" in text
+    assert "| bottle | 0, 1 (other: 0) | 40 | 40 | 100 |" in text
     assert "- bottle, Image AUROC: PaDiM 98.0 ahead of 96.0 (our best: other 99.0)" in text
     assert "| bottle | 24 | other | 1,234,567 | 3 + 4 | enough |" in text
     told = results.summary(ours)
