@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
+process.env.ORT_DISABLE_TELEMETRY ??= "1"; // read when the runtime is loaded
 const require = createRequire(join(process.cwd(), "package.json")); // packages are looked up where you stand
 const ort = require("onnxruntime-node");
 const { PNG } = require("pngjs");
@@ -43,6 +44,12 @@ const parts = entries(readFileSync(process.argv[2]));
 check(parts);
 const card = JSON.parse(parts.get("card.json"));
 if (card.bundle_version > 2 || card.schema_version > 2) throw new Error("made by a newer version of untaught");
+const named = process.argv[3] === "--product";
+const product = named ? process.argv[4] : "", files = process.argv.slice(named ? 5 : 3);
+if (product && !(product in card.products)) throw new Error(`no product ${product} among ${Object.keys(card.products)}`);
+if (files.length && card.graph.inputs.some(({ name }) => name !== "image"))
+  throw new Error("this model looks at depth, whose preparation is left out here");
+if (files.length) regionOf(product); // a product that must be named and is not ends here
 const session = await ort.InferenceSession.create(parts.get(card.graph.file));
 const { height, width, tiling } = card.recipe;
 
@@ -178,11 +185,6 @@ for (const expected of golden) {
   tell(came, expected.name);
 }
 
-const named = process.argv[3] === "--product";
-const product = named ? process.argv[4] : "", files = process.argv.slice(named ? 5 : 3);
-if (product && !(product in card.products)) throw new Error(`no product ${product} among ${Object.keys(card.products)}`);
-if (files.length && card.graph.inputs.some(({ name }) => name !== "image"))
-  throw new Error("this model looks at depth, whose preparation is left out here");
 for (const file of files) {
   const region = regionOf(product), known = product ? card.products[product] : card.calibration;
   tell(await answer({ image: prepared(readFileSync(file), region) }, region, known), file);

@@ -7,6 +7,7 @@ it that: a defect. The names below are imported when they are first used.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from untaught.inspector import Inspector
     from untaught.run import Run
     from untaught.runtime.session import Backend
+
+# ONNX Runtime reads this once, when it is imported. Since 1.29 it otherwise keeps an identifier of the machine in the
+# cache folder and reports sessions and models to its maker.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Bundle": "untaught.bundle.bundle",
