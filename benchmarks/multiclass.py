@@ -2,16 +2,20 @@
 
 Models of one product are those of benchmarks/results.py, in the same folder of runs; what is there already is not
 repeated, so the script can be stopped and started. Preset `lite`, default settings; last epoch; nothing of the test
-split is seen in training. Milliseconds are CPU time from file to verdict on one thread.
+split is seen in training. Milliseconds are CPU time from file to verdict on one thread. Variants are models for all
+products that differ from a method by what their name says: what `stfpm` and `dcam` are compared by, and both remedies
+for what `dcam` trains behind its gates and scores before them.
 What benchmarks/latency.py printed is taken up from latency.md in the folder of runs, where it is there.
 
-    python benchmarks/multiclass.py --runs DIR --data FOLDER... [--methods NAME...] [--seeds 0] [--only-table]
+    python benchmarks/multiclass.py --runs DIR --data FOLDER... [--methods NAME...] [--variants NAME...] [--seeds 0]
+                                    [--only-all] [--only-table]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +26,14 @@ from results import FIGURES, call, measure, seconds_per_image
 from untaught.engine.provenance import machine, versions
 
 METHODS = ("stfpm", "dcam", "reverse_distillation")
+COSINE = ('model.distance="cosine"',)
+VARIANTS: Mapping[str, Sequence[str]] = {
+    "stfpm: unit vectors, product": ("stfpm", 'model.distance="unit"', 'model.map.form="product"'),
+    "dcam: cosine, no remedy": ("dcam", *COSINE, "model.raw_weight=0"),
+    "dcam: cosine, raw_weight 0.5": ("dcam", *COSINE, "model.raw_weight=0.5"),
+    "dcam: cosine, keep_attention": ("dcam", *COSINE, "model.raw_weight=0", "model.keep_attention=true"),
+    "dcam: no relative entropy": ("dcam", "model.entropy=0"),
+}
 NONE = "not measured"
 HEAD = """# One model for many products
 
@@ -29,9 +41,14 @@ Written by `benchmarks/multiclass.py`: preset `lite`, default settings, last epo
 resolution. *All* is one model trained on all products at once, *each* a model of its own for every product, with the
 same images held out. Image AUROC / pixel AUROC / AUPRO@0.3 in percent, of each product among its own test images; the
 mean is that of the products' figures. {seeds}
+"""
+APART = """## What differs between `stfpm` and `dcam`
 
-`dcam` differs from `stfpm` in more than its gates: its ungated features are trained and scored by the squared distance.
-How much of the gain is due to the gates alone is not taken apart here.
+One model for all products each. Both methods as they are score the squared distance of standardised features, by one
+student and one map. `dcam` trains the cosine and the relative entropy of gated features beside it: what lies between
+the two rows is due to them. The published form of `dcam` trains gated features alone and scores ungated ones ("no
+remedy"); `raw_weight` trains the ungated ones as well, `keep_attention` scores the gated ones. The published form of
+`stfpm` is that of unit vectors.
 """
 Record = dict[str, Any]
 
@@ -42,6 +59,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument(
         "--epochs", type=int, help="train models for all products so long, in place of the stopping rule"
@@ -53,36 +71,40 @@ def main() -> None:
     args = parser.parse_args()
     args.runs.mkdir(parents=True, exist_ok=True)
     for seed in () if args.only_table else args.seeds:
-        for method in args.methods:
-            together(method, args.data, seed, args.runs, args.workers, args.epochs)
-            for folder in () if args.only_all else args.data:
+        for name in (*args.methods, *args.variants):
+            together(name, args.data, seed, args.runs, args.workers, args.epochs)
+        for method in () if args.only_all else args.methods:
+            for folder in args.data:
                 measure(method, folder, seed, args.runs, args.workers)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(page(args.runs, args.methods, [folder.name for folder in args.data], args.seeds), "utf-8")
 
 
-def place(runs: Path, method: str, seed: int) -> Path:
+def place(runs: Path, name: str, seed: int) -> Path:
     """Where the record of a model for all products lies, apart from those of one product."""
-    return runs / "all" / f"{method}-{seed}.json"
+    return runs / "all" / f"{re.sub('[^a-z0-9_]+', '-', name)}-{seed}.json"
 
 
-def together(method: str, data: Sequence[Path], seed: int, runs: Path, workers: int, epochs: int | None) -> None:
-    """Train and evaluate one model on all products, unless that was done."""
-    done = place(runs, method, seed)
+def together(name: str, data: Sequence[Path], seed: int, runs: Path, workers: int, epochs: int | None) -> None:
+    """Train and evaluate one model, of a method or a variant, on all products, unless that was done."""
+    method, *changes = VARIANTS.get(name, (name,))
+    done = place(runs, name, seed)
     if done.exists():
         return
     done.parent.mkdir(exist_ok=True)
     out, named = done.with_suffix(""), [word for folder in data for word in ("--data", str(folder))]
     asked = [] if epochs is None else ["--epochs", epochs]
+    asked += [word for change in changes for word in ("--set", change)]
     trained, cpu = call(workers, "train", method, *named, *asked, "--seed", seed, "--out", out, "--resume")
     figures, _ = call(workers, "evaluate", out, *named)
     record = {
-        "method": method, "seed": seed, "epochs": epochs, "figures": figures["products"], "together": figures,
+        "name": name, "method": method, "seed": seed, "epochs": epochs,
+        "figures": figures["products"], "together": figures,
         "cpu_seconds": cpu, "cpu_seconds_per_image": seconds_per_image(out, data[0]), "training": trained["training"],
         "bytes": (out / "weights.safetensors").stat().st_size, "machine": machine(), "versions": versions(),
     }  # fmt: skip
     done.write_text(json.dumps(record, indent=1))
-    print(method, "all", seed, f"{cpu:.0f} CPU s", flush=True)
+    print(name, "all", seed, f"{cpu:.0f} CPU s", flush=True)
 
 
 def read(path: Path) -> Record | None:
@@ -122,11 +144,24 @@ def page(runs: Path, methods: Sequence[str], products: Sequence[str], seeds: Seq
     ]
     for method in methods:
         lines += cost(method, all_[method], [record for product in products for record in each[method, product]])
+    lines += apart(methods[:2], runs, products, seeds)
     if (turns := runs / "latency.md").exists():
         lines += ["", "## Latency in turns", "", "Written by `benchmarks/latency.py`.", "", turns.read_text("utf-8")]
     first = next((records[0] for records in all_.values() if records), None)
     lines += ["", f"Machine: {first['machine']}. Versions: {first['versions']}." if first else NONE, ""]
     return "\n".join(lines)
+
+
+def apart(methods: Sequence[str], runs: Path, products: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    """Methods and variants: means over products."""
+    lines = ["", APART, *rule(["model", "mean of products", "epochs", "training, CPU s"])]
+    for name in (*methods, *VARIANTS):
+        if records := [found for seed in seeds if (found := read(place(runs, name, seed)))]:
+            figures = {product: [record["figures"][product] for record in records] for product in products}
+            epochs = statistics.mean(sum(record["training"]["epochs"].values()) for record in records)
+            seconds = statistics.mean(record["cpu_seconds"] for record in records)
+            lines.append(row(name, [mean(figures), f"{epochs:.0f}", f"{seconds:.0f}"]))
+    return lines
 
 
 def rule(head: Sequence[str]) -> list[str]:

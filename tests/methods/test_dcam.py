@@ -100,7 +100,7 @@ def test_the_papers_map_step_by_step():
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_the_exported_graph_holds_gates_only_where_they_are_kept(keep):
-    method, image = make(keep_attention=keep, levels=(8,)).eval(), torch.rand(1, 3, 32, 32)
+    method, image = make(keep_attention=keep, levels=(8,), map={"weights": ()}).eval(), torch.rand(1, 3, 32, 32)
     program = torch.onnx.export(method, (image,), dynamo=True, verbose=False)
     names = [item.name for item in program.model_proto.graph.initializer]
     assert any("student" in name for name in names)
@@ -118,7 +118,7 @@ def test_the_exported_graph_is_that_of_stfpm_so_that_an_image_takes_as_long():
     image = torch.rand(1, 3, 32, 32)
     graphs = []
     for kind in (Dcam, Stfpm):
-        method = kind(kind.configure(image_size=32, levels=(8,)), untrained=True).eval()
+        method = kind(kind.configure(image_size=32, levels=(8,), map={"weights": ()}), untrained=True).eval()
         nodes = torch.onnx.export(method, (image,), dynamo=True, verbose=False).model_proto.graph
         weights = sorted((tuple(item.dims), item.data_type) for item in nodes.initializer)
         graphs.append(([node.op_type for node in nodes.node], weights))
@@ -203,7 +203,8 @@ def test_two_products_are_learned_by_one_student_and_pasted_squares_stand_out():
         top, left = rng.integers(4, 44, 2)
         image[:, top : top + 14, left : left + 14] = float(number % 3) / 2
     torch.manual_seed(0)
-    config = Dcam.configure(image_size=64, levels=(8, 16), student={"widths": (12, 16, 32, 48), "depth": 1})
+    student = {"widths": (12, 16, 32, 48), "depth": 1}
+    config = Dcam.configure(image_size=64, levels=(8, 16), student=student, map={"weights": ()})
     method = Dcam(config)
     (stage,) = method.stages()
     frozen = batch_of(method, train).frozen

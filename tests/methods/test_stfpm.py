@@ -99,7 +99,7 @@ def test_the_worst_positions_may_be_added_to_the_loss():
     ("settings", "word"),
     [
         ({"student": {"widths": [8, 8]}}, "give 5 widths"),
-        ({"levels": [8, 24]}, "strides out of"),
+        ({"levels": [8, 24, 32]}, "strides out of"),
         ({"map": {"form": "sum", "weights": [1.0]}}, "one a level"),
         ({"map": {"form": "product", "weights": [1.0, 1.0, 1.0]}}, "product"),
     ],
