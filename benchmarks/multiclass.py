@@ -26,9 +26,10 @@ from results import FIGURES, call, measure, seconds_per_image
 from untaught.engine.provenance import machine, versions
 
 METHODS = ("stfpm", "dcam", "reverse_distillation")
+UNIT = ('model.distance="unit"', 'model.map.form="product"', "model.map.weights=[]")
 COSINE = ('model.distance="cosine"',)
 VARIANTS: Mapping[str, Sequence[str]] = {
-    "stfpm: unit vectors, product": ("stfpm", 'model.distance="unit"', 'model.map.form="product"'),
+    "stfpm: unit vectors, product": ("stfpm", *UNIT),
     "dcam: cosine, no remedy": ("dcam", *COSINE, "model.raw_weight=0"),
     "dcam: cosine, raw_weight 0.5": ("dcam", *COSINE, "model.raw_weight=0.5"),
     "dcam: cosine, keep_attention": ("dcam", *COSINE, "model.raw_weight=0", "model.keep_attention=true"),

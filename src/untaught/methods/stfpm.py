@@ -45,7 +45,8 @@ Deviations of `lite` from the paper, and why
     - Muon in place of SGD: far fewer epochs to the same held-out distance.
     - The squared distance in place of that of unit vectors: a direction is asked for at every position, also where
       nothing can be foretold, and small defects drown in that (paper pa_brg01_rl: pixel AUROC 77 by the product of
-      unit distances, image AUROC at chance). `distance = "unit"` with `map.form = "product"` is the paper's way.
+      unit distances, image AUROC at chance). `distance = "unit"` with `map.form = "product"` and `map.weights = []` is
+      the paper's way.
     - Score by level: the maximum of a product is moved by a single unlucky position.
     - The level of stride 32 tells that a part is wrong better than where: with a quarter of it and half the smoothing
       the AUPRO of seven of the shared products rose by 1.6 to 14 points, the pixel AUROC of six by 0.3 to 2.4; that of
