@@ -73,6 +73,8 @@ def test_depth_is_found_beside_the_image_or_given(run, covers):
     assert one.score == found.score
     flat = np.where(np.load(depth) > 0, 0.5, 0).astype(np.float32)
     assert detector.inspect(image, depth=flat).score != found.score
+    plate = detector.inspect(image, depth=np.full((64, 64), 0.6, np.float32))
+    assert plate.score > found.score  # no part at all is no reason to pass
     with pytest.raises(ImageError, match=r"depth beside the image"):
         detector.inspect(np.asarray(Image.open(image)))
     with pytest.raises(ImageError, match=r"32 x 64 px with an image of 64 x 64"):
@@ -87,6 +89,16 @@ def test_a_run_on_colour_takes_no_depth(covers, tmp_path):
     assert load(out).inspect(image).score > 0
     with pytest.raises(ConfigError, match="trained with depth"):
         load(out).inspect(image, depth=np.ones((64, 64), np.float32))
+
+
+def test_parts_too_flat_to_stand_out_are_learned_from_the_whole_picture(covers, tmp_path):
+    data = tmp_path / "covers"
+    shutil.copytree(covers, data)
+    for path in data.rglob("*.npy"):
+        noise = np.random.default_rng(0).normal(0, 1e-4, (64, 64))
+        np.save(path, (0.6 + noise).astype(np.float32))
+    train(settings(data), tmp_path / "run")
+    assert min(Run(tmp_path / "run").card.calibration.scores) > 0
 
 
 @pytest.mark.parametrize("harm", ["missing", "mismatched"])

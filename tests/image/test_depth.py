@@ -60,6 +60,7 @@ def test_without_a_part_everything_is_kept_around_the_median():
     cells = prepare(distance, RECIPE, 80, 80)
     assert not foreground(distance, RECIPE.relief).any()
     assert np.isfinite(cells).all()
+    assert (cells[..., 1] == 1).all()
     deep = centred(distance, foreground(distance, RECIPE.relief))
     assert abs(np.median(deep)) < 1e-3
     assert deep.std() > 0.1
@@ -67,7 +68,18 @@ def test_without_a_part_everything_is_kept_around_the_median():
 
 @pytest.mark.parametrize("distance", [np.zeros((9, 9), np.float32), np.full((9, 9), np.nan, np.float32)])
 def test_with_nothing_measured_there_is_nothing(distance):
-    assert not prepare(distance, RECIPE, 16, 16)[..., 0].any()
+    cells = prepare(distance, RECIPE, 16, 16)
+    assert not cells[..., 0].any()
+    assert (cells[..., 1] == 1).all()
+
+
+def test_without_a_part_in_the_region_the_region_counts_and_nothing_else():
+    distance, box = scene()
+    inside = np.zeros_like(box)
+    inside[:, 80:] = True
+    mask = prepare(distance, RECIPE, 80, 100, inside)[..., 1]
+    assert (mask[:, 80:] == 1).all()
+    assert not mask[:, :60].any()
 
 
 def test_holes_are_filled_from_the_pixels_around_by_the_last_pass():

@@ -37,7 +37,8 @@ def prepare(
     """The model's depth input, (height, width, 2).
 
     Channel 0 is the distance in centimetres from the part's mean, exactly 0 on the plate; channel 1 is 1 where the
-    part is, grown by a few pixels, and 0 elsewhere. Both are the same within cells of 4 x 4 pixels.
+    part is, grown by a few pixels, and 0 elsewhere. Both are the same within cells of 4 x 4 pixels. Where there is no
+    part, everything counts: a plate that lies empty shall be judged, and not pass because nothing is on it.
 
     Args:
         distance: metres, (h, w); 0 and what is not finite count as not measured.
@@ -52,6 +53,8 @@ def prepare(
     if inside is not None:
         filled, part = filled * inside, part & inside
     deep = centred(filled, part)
+    if not part.any():
+        part = np.ones_like(part) if inside is None else inside
     size = (-(-height // CELL), -(-width // CELL))
     grown = grow(bilinear(part.astype(np.float32), size) > 0)
     cells = np.stack([bilinear(deep, size), grown.astype(np.float32)], axis=2)

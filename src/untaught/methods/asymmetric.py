@@ -51,8 +51,9 @@ Deviations of the papers' presets, and why
     - A part's mask counts once; the authors' evaluation multiplies by it twice. The maximum is taken on the grid of the
       features, before the map is enlarged.
     - Depth: corners without a measured value grow or give way to a plane fitted to the border, and a picture without a
-      part is kept whole around its median, where the authors' code gives no number; missing values at the border are
-      filled too. The means of the corners stand where their pixels lie, half a pixel from the corners themselves.
+      part is kept whole around its median and counts whole, where the authors' code gives no number; missing values at
+      the border are filled too. The means of the corners stand where their pixels lie, half a pixel from the corners
+      themselves.
     - `paper-3d` keeps the masked maximum with `model.input=rgb` too, where there is no mask; the paper's score of
       images without depth is the mean (`--set model.score=mean`).
     - No real 3D data was at hand: depth was tried on drawn parts only (docs/ablations/asymmetric.md).
