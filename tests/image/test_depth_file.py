@@ -55,11 +55,19 @@ def test_what_is_no_depth_is_refused(tmp_path):
     file = io.BytesIO()
     np.save(file, Z)
     (tmp_path / "cut.tiff").write_bytes(b"II*\0 nothing")
+    (tmp_path / "empty.npy").touch()
+    tifffile.imwrite(tmp_path / "colour.tif", IMAGE, photometric="rgb")
     for source, word in (
         (np.zeros((4, 4, 2)), "array"),
         (np.zeros((4, 4)), "no pixel holds"),
         (np.zeros((4, 4), bool), "bool"),
+        (np.ones((4, 4), np.uint8), "16 bits or more"),
+        (np.full((4, 4), -np.finfo(np.float64).max), r"metres, and 0 or NaN where nothing was measured"),
+        (np.where(np.eye(4), np.finfo(np.float32).max, 0.5).astype(np.float32), r"3\.4e\+38 m"),
         (picture, "mode RGB"),
+        (tmp_path / "colour.tif", "not as 8-bit grey or colours"),
+        (tmp_path / "empty.npy", r"empty file.*\.npy file of distances"),
+        (b"P5 2 2 255", r"begins with b'P5 2 2 255'.*\.npy file of distances"),
         (file.getvalue()[:-9], "damaged"),
         (tmp_path / "cut.tiff", "damaged|array"),
         (tmp_path / "missing.npy", "cannot be read"),
@@ -95,6 +103,8 @@ def test_the_depth_file_of_an_image(tmp_path):
     alone = tmp_path / "flat" / "8.png"
     alone.with_suffix(".npy").touch()
     assert find_depth(alone) == alone.with_suffix(".npy")
+    (tmp_path / "flat" / "9_depth.TIFF").touch()
+    assert find_depth(tmp_path / "flat" / "9.png") == tmp_path / "flat" / "9_depth.TIFF"
     assert is_depth_file(tmp_path / "xyz" / "7.tiff")
     assert is_depth_file(tmp_path / "7_depth.png")
     assert not is_depth_file(image)

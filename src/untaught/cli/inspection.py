@@ -148,7 +148,7 @@ def with_depth(files: Sequence[Path], depth: Path | None, recipe: Recipe) -> Ite
     Raises:
         DataError: the run takes no depth, or there is one depth file for several images.
     """
-    from untaught.image.depth_file import SUFFIXES, WithDepth, is_depth_file
+    from untaught.image.depth_file import WithDepth, in_any_form, is_depth_file
 
     if recipe.depth is None:
         if depth is not None:
@@ -164,8 +164,7 @@ def with_depth(files: Sequence[Path], depth: Path | None, recipe: Recipe) -> Ite
         yield from (WithDepth(path, depth) for path in pictures)
         return
     for path in pictures:
-        places = [] if depth is None else [depth / f"{path.stem}{suffix}" for suffix in SUFFIXES]
-        yield WithDepth(path, next((place for place in places if place.is_file()), None))
+        yield WithDepth(path, None if depth is None else in_any_form(depth / path.stem))
 
 
 def image_of(source: Path | WithDepth) -> Path:

@@ -14,7 +14,7 @@ from untaught.data import motion
 from untaught.data.base import Dataset, source_of
 from untaught.data.likeness import thumbnail
 from untaught.errors import ImageError, MaskError
-from untaught.image import Header, Limits, Picture, Recipe, load, load_depth, probe, read_inputs
+from untaught.image import DepthRecipe, Header, Limits, Picture, Recipe, load, load_depth, probe, read_inputs
 from untaught.image.depth_file import check_pair
 from untaught.records import Sample
 
@@ -112,11 +112,11 @@ def _depth(dataset: Dataset, found: Look, limits: Limits) -> Look:
     if source is None:
         return found
     try:
-        distance = load_depth(source, 1.0, limits)
+        distance = load_depth(source, DepthRecipe().unit, limits)
         if found.header:
             check_pair(found.sample.name, distance, found.header.size)
     except ImageError as error:
-        return replace(found, depth=True, depth_reason=error.came)
+        return replace(found, depth=True, depth_reason=error.came.removeprefix(f"{found.sample.name}: "))
     return replace(found, depth=True)
 
 

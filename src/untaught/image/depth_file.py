@@ -20,8 +20,11 @@ from untaught.image.stretch import lies_over
 DepthSource: TypeAlias = str | Path | bytes | bytearray | memoryview | NDArray[Any]
 SUFFIXES = (".tiff", ".tif", ".png", ".npy")
 FOLDERS = ("xyz", "depth")
+_PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FORMS = "a depth picture (h, w) or xyz coordinates (h, w, 3)"
+_FILES = "a 16-bit grey PNG, a TIFF or a .npy file of distances"
+_FARTHEST = 1e6  # metres; what is said to be farther is a sensor's word for "not measured"
 
 
 class WithDepth(NamedTuple):
@@ -84,12 +87,17 @@ def load_depth(source: DepthSource, unit: float, limits: Limits) -> Plane:
         values = _decoded(encoded(source, name, limits), name, limits)
     if values.ndim == 3 and values.shape[2] in (1, 3):
         values = values[..., -1]
-    if values.ndim != 2 or values.dtype.kind not in "uif":
+    if values.ndim != 2 or values.dtype.kind not in "uif" or values.dtype.itemsize == 1:
         came = f"{name}: an array {values.shape} of {values.dtype}"
-        raise ImageError(came, f"{_FORMS} of integers or floating-point metres", "export z alone")
+        wanted = f"{_FORMS} of integers of 16 bits or more, or of floating-point metres"
+        raise ImageError(came, wanted, "export z alone, not as 8-bit grey or colours")
     check_size((values.shape[1], values.shape[0]), name, limits)
     metres = values * unit if values.dtype.kind in "ui" else values
-    distance: Plane = np.where(np.isfinite(metres), metres, 0).astype(np.float32)
+    metres = np.where(np.isfinite(metres), metres, 0)
+    if (farthest := float(np.abs(metres).max())) > _FARTHEST:
+        came = f"{name}: a distance of {farthest:.3g} m"
+        raise ImageError(came, "metres, and 0 or NaN where nothing was measured", "export what was not measured as 0")
+    distance: Plane = metres.astype(np.float32)
     if not distance.any():
         raise ImageError(f"{name}: no pixel holds a measured value", "distances other than 0", "measure it again")
     return distance
@@ -104,10 +112,12 @@ def _decoded(data: bytes, name: str, limits: Limits) -> NDArray[Any]:
         return values
     if data.startswith(_TIFF):
         return _tiff(data, name)
+    if not data.startswith(_PNG):
+        what = f"a file that begins with {data[:16]!r}" if data else "an empty file"
+        raise ImageError(f"{name}: {what}", _FILES, "export depth in one of these forms")
     image, header = upright(data, name, limits)
     if not header.deep or len(image.getbands()) != 1:
-        came = f"{name}: a picture of mode {image.mode}"
-        raise ImageError(came, "a 16-bit grey PNG, a TIFF or a .npy file of distances", "export depth, not colours")
+        raise ImageError(f"{name}: a picture of mode {image.mode}", _FILES, "export depth, not colours")
     return np.asarray(image)
 
 
@@ -137,8 +147,14 @@ def find_depth(image: Path) -> Path | None:
     part = image.absolute().parent.parent
     places = [part / folder / image.stem for folder in FOLDERS]
     places += [image.with_name(f"{image.stem}_{folder}") for folder in reversed(FOLDERS)]
-    found = (place.with_name(place.name + suffix) for place in places for suffix in SUFFIXES)
-    return next((path for path in (*found, image.with_suffix(".npy")) if path.is_file()), None)
+    beside = image.with_suffix(".npy")
+    return next(filter(None, map(in_any_form, places)), beside if beside.is_file() else None)
+
+
+def in_any_form(place: Path) -> Path | None:
+    """The depth file called `place` but for its ending, which may be in capitals; None where there is none."""
+    endings = (ending for suffix in SUFFIXES for ending in (suffix, suffix.upper()))
+    return next((path for ending in endings if (path := place.with_name(place.name + ending)).is_file()), None)
 
 
 def depth_of(image: Source) -> Path:
