@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -57,6 +59,13 @@ def test_missing_depth_is_one_clear_error(root):
     with pytest.raises(DataError, match=r"1 of 11 images have no depth file: train/good/rgb/002.png"):
         require_depth(dataset, dataset.samples)
     require_depth(dataset, dataset.samples[:2])
+
+
+def test_depth_without_pictures_is_one_clear_error(root):
+    for folder in [*root.rglob("rgb")]:
+        shutil.rmtree(folder)
+    with pytest.raises(DataError, match="no pictures in train/good/rgb"):
+        open_dataset(root)
 
 
 def test_the_doctor_names_what_is_wrong_with_depth(root):

@@ -115,8 +115,8 @@ def _not_understood(root: Path, inside: list[Path]) -> DataError:
         return DataError(f"{root}: holds one data set ({inside[0].name})", "its own folder", f"name {inside[0]}")
     return DataError(
         f"{root}: {'no images of good parts found' if entries(root) else 'an empty folder'}",
-        "a folder `good` and, to evaluate, defective images in folders beside it; the layout of MVTec AD, VisA, BTAD "
-        "or MTD; or a flat folder of good images (PNG, JPEG, BMP or TIFF)",
+        "a folder `good` and, to evaluate, defective images in folders beside it; the layout of MVTec AD, MVTec "
+        "3D-AD, VisA, BTAD or MTD; or a flat folder of good images (PNG, JPEG, BMP or TIFF)",
         "move images of good parts into a folder `good`",
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from untaught.data.base import FileDataset
 from untaught.data.listing import entries, folders, images, is_folder
+from untaught.errors import DataError
 from untaught.image.depth_file import FOLDERS, SUFFIXES
 from untaught.records import GOOD, Sample, Split
 
@@ -18,12 +19,22 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 def matches(root: Path) -> bool:
-    """Whether the folder has `train/good/rgb`."""
-    return is_folder(root / "train" / GOOD / "rgb")
+    """Whether the folder has `train/good/rgb`, or the depth that belongs to it."""
+    return any(is_folder(root / "train" / GOOD / name) for name in ("rgb", "xyz"))
 
 
 def read(root: Path) -> FileDataset:
-    """All images, with their masks and depth files; of `train` and `validation` only the good ones."""
+    """All images, with their masks and depth files; of `train` and `validation` only the good ones.
+
+    Raises:
+        DataError: there is depth and no picture that it belongs to.
+    """
+    if not is_folder(root / "train" / GOOD / "rgb"):
+        raise DataError(
+            f"{root}: depth in train/good/xyz, and no pictures in train/good/rgb",
+            "for each depth file a picture of the same name in `rgb`, PNG, JPEG, BMP or TIFF",
+            "add them: what looks at depth alone needs them too, to name the parts and to show them",
+        )
     samples: list[Sample] = []
     orphans: list[Path] = []
     for split in SPLITS:
