@@ -33,6 +33,9 @@ def test_a_constant_channel_correlates_with_none():
     descriptors = torch.randn(40, 3)
     descriptors[:, 1] = 5.0
     assert correlations(descriptors)[1].abs().max() < 1e-3
+    descriptors.requires_grad_(True)
+    compactness_loss(descriptors).backward()
+    assert descriptors.grad.isfinite().all()
 
 
 def test_correlations_are_fp32_whatever_the_rest_is():

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 EPS = 1e-6
+TINY = 1e-30
 
 
 def knowledge_loss(decoded: Float[Tensor, "n c"], target: Float[Tensor, "n c"]) -> Float[Tensor, ""]:
@@ -35,7 +36,8 @@ def matching_loss(
 def correlations(descriptors: Float[Tensor, "n c"]) -> Float[Tensor, "c c"]:
     """Correlation of each pair of channels over the batch; a channel that never changes correlates with none."""
     centred = descriptors.float() - descriptors.float().mean(dim=0)
-    normal = centred / (centred.square().sum(dim=0).sqrt() + EPS)
+    length = (centred.square().sum(dim=0) + TINY).sqrt()  # whose slope at 0 would be infinite
+    normal = centred / (length + EPS)
     with torch.autocast(normal.device.type, enabled=False):
         return normal.T @ normal
 
