@@ -37,6 +37,20 @@ def test_a_folder_takes_the_place_of_what_is_there(run, tmp_path):
     assert card["steps"] == 2
 
 
+def test_torn_photographs_are_named_before_anything_is_learned(run, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number in range(4):
+        Image.effect_noise((90, 80), 50).save(tmp_path / "photos" / f"{number}.png")
+    for number in (1, 2):
+        path = tmp_path / "photos" / f"{number}.png"
+        path.write_bytes(path.read_bytes()[:4000])
+    code, _, err = run(*SMALL, "--images", tmp_path / "photos")
+    assert code == 2
+    assert "2 of 4 photographs cannot be used" in err
+    assert all(f"{number}.png: damaged" in err for number in (1, 2))
+    assert not (tmp_path / "cache" / "teachers").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

@@ -56,8 +56,10 @@ def pretrain_teacher(
     answers = []
     try:
         with progress(quiet or json_) as report:
-            for pretraining in pretrainings:
-                card = current(pretraining, photographs, seed)
+            cards = [current(pretraining, photographs, seed) for pretraining in pretrainings]
+            if not all(cards):
+                photographs.check()
+            for pretraining, card in zip(pretrainings, cards, strict=True):
                 word = "is there already" if card else "made"
                 card = card or pretrain(pretraining, photographs, seed=seed, report=report)
                 remark(f"{pretraining.name} {word}: {card.words}", quiet or json_)

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from untaught.data import listing
 from untaught.engine.provenance import file_hash
-from untaught.errors import DataError
-from untaught.image import Recipe, decode, probe
+from untaught.errors import DataError, ImageError
+from untaught.image import Recipe, decode, in_order, probe
 
 PACKAGED = "scikit-image"
 NATURAL = (
@@ -31,6 +31,7 @@ NATURAL = (
 """The photographs in scikit-image's own package; its others are fetched from the network and are not asked for."""
 LARGEST = 1100  # px; sixteen times the largest patch
 GREY = 0.1
+FEW = 5
 KEPT = 256  # decoded photographs in memory, 3 MiB each at most
 
 
@@ -48,6 +49,17 @@ class Photographs:
     def __getitem__(self, number: int) -> NDArray[np.uint8]:
         """One photograph, (h, w, 3), reduced where it is very large; raises ImageError."""
         return _decoded(self.paths[number])
+
+    def check(self) -> None:
+        """Decode each of them once, so that a torn one is not found in the middle of the work.
+
+        Raises:
+            DataError: naming those that cannot be decoded.
+        """
+        if torn := [reason for reason in in_order(_reason, self.paths) if reason]:
+            few = "; ".join(torn[:FEW]) + (" ..." if len(torn) > FEW else "")
+            came = f"{len(torn)} of {len(self)} photographs cannot be used: {few}"
+            raise DataError(came, "photographs that decode completely", "take them away or replace them")
 
 
 def packaged() -> Photographs:
@@ -95,6 +107,15 @@ def _decoded(path: Path) -> NDArray[np.uint8]:
         scale = LARGEST / min(image.size)
         image = image.resize([round(side * scale) for side in image.size], Image.Resampling.BILINEAR, reducing_gap=2)
     return np.array(image)
+
+
+def _reason(path: Path) -> str:
+    """Why a photograph cannot be used, empty where it can."""
+    try:
+        _decoded(path)
+    except ImageError as error:
+        return error.came
+    return ""
 
 
 def crop(
