@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,7 +31,7 @@ def first_process() -> bool:
 
 
 @contextlib.contextmanager
-def alone(folder: Path, task: str) -> Iterator[None]:
+def alone(folder: Path, task: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Keep all other processes and threads from changing `folder` meanwhile; it may be entered again by the same.
 
     The folder is made where it is not there, and is gone afterwards where nothing was put into it. Of processes that
@@ -40,6 +40,7 @@ def alone(folder: Path, task: str) -> Iterator[None]:
     Args:
         folder: what is to be changed.
         task: what is done to it, in a word, for whoever comes second.
+        waiting: called now and then while somebody else is at work on it; None: that is an error.
 
     Raises:
         RunError: somebody else is at work on it, or it cannot be written.
@@ -55,7 +56,7 @@ def alone(folder: Path, task: str) -> Iterator[None]:
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     with contextlib.ExitStack() as stack:
         stack.callback(_remove_empty, new)
-        stack.callback(_give_back, folder / NAME, _take(folder, task))
+        stack.callback(_give_back, folder / NAME, _take(folder, task, waiting))
         mine.add(key)
         stack.callback(mine.discard, key)
         yield
@@ -105,7 +106,7 @@ def _made(parent: Path, name: str) -> Path:
             return folder
 
 
-def _take(folder: Path, task: str) -> BinaryIO:
+def _take(folder: Path, task: str, waiting: Callable[[], None] | None) -> BinaryIO:
     """The locked file."""
     path, until = folder / NAME, time.monotonic() + PATIENCE
     while True:
@@ -119,7 +120,10 @@ def _take(folder: Path, task: str) -> BinaryIO:
         try:
             if not _lock(file):
                 if time.monotonic() > until:
-                    raise _busy(folder, file)
+                    if waiting is None:
+                        raise _busy(folder, file)
+                    waiting()
+                    until = time.monotonic() + PATIENCE
             elif _is_at(path, file):
                 _sign(file, task)
                 return file

@@ -1,4 +1,6 @@
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from untaught.engine.checkpoint import load_tensors
 from untaught.engine.photographs import packaged
 from untaught.engine.predict import Detector
 from untaught.engine.pretrain import current, pretrain, school
-from untaught.engine.teachers import find_teacher, place, serves, take_teacher
+from untaught.engine.teachers import find_teacher, place, serves, take_teacher, workshop
 from untaught.engine.train import train
 from untaught.errors import RunError, WeightsError
 from untaught.methods.uninformed_students import UninformedStudents
@@ -104,6 +106,37 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(monkeypatch):
     done = []
     pretrain(pretraining_of(), packaged(), seed=1, report=lambda progress: done.append(progress.done))
     assert done[0] == 1
+
+
+def test_what_is_torn_is_begun_anew():
+    asked = pretraining_of()
+    workshop(asked).mkdir(parents=True)
+    (workshop(asked) / "state.safetensors").write_bytes(b"torn")
+    assert pretrain(asked, packaged()).steps == 4
+
+
+def test_of_two_at_once_one_teaches_and_the_other_waits(monkeypatch):
+    monkeypatch.setattr("untaught.lock.PATIENCE", 0.05)
+    begun, go, tasks = threading.Event(), threading.Event(), []
+
+    def slow(progress):
+        begun.set()
+        assert go.wait(60)
+
+    def waits(progress):
+        tasks.append(progress)
+        go.set()
+
+    one, two = make(), make()
+    with ThreadPoolExecutor() as others:
+        first = others.submit(school, one, slow)
+        assert begun.wait(60)
+        with pytest.raises(RunError, match=r"at work on .*teacher patch17, process"):
+            pretrain(pretraining_of(), packaged())
+        school(two, waits)
+        first.result()
+    assert {(told.done, told.note) for told in tasks} == {(0, "another process is making it")}
+    assert one.backbone == two.backbone
 
 
 def test_a_method_is_schooled_once_and_knows_by_whom():

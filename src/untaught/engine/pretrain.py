@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,15 @@ from untaught.engine.teachers import (
     TeacherCard,
     find_teacher,
     keep_teacher,
-    place,
     record_of,
     serves,
     take_teacher,
+    workshop,
 )
 from untaught.errors import RunError
 from untaught.files import make_folder
 from untaught.image import in_order
+from untaught.lock import alone
 from untaught.method import Method, Pretraining
 from untaught.nn.precision import bf16_pays
 from untaught.progress import Progress, Report, silent
@@ -44,20 +46,31 @@ RECENT = 50
 def school(method: Method, report: Report = silent, device: torch.device | None = None) -> None:
     """Give a method its teachers: the stored ones, or new ones made from the packaged photographs.
 
+    What another process is making it waits for.
+
     Raises:
         UntaughtError: there are no photographs, or the store cannot be read or written.
     """
     cards = []
     for pretraining in method.pretrainings():
-        card = find_teacher(pretraining)
-        if card is None or not serves(card, pretraining):
-            card = pretrain(pretraining, packaged(), report=report, device=device)
+        task = f"teacher {pretraining.name}"
+        card = _serving(pretraining)
+        if card is None:
+            waiting = partial(report, Progress(task, 0, pretraining.steps, "another process is making it"))
+            with alone(workshop(pretraining), task, waiting):
+                card = _serving(pretraining) or pretrain(pretraining, packaged(), report=report, device=device)
         else:
-            report(Progress(f"teacher {pretraining.name}", 1, 1, card.words))
+            report(Progress(task, 1, 1, card.words))
         take_teacher(pretraining)
         cards.append(card)
     if cards:
         method.backbone = record_of(cards)
+
+
+def _serving(pretraining: Pretraining) -> TeacherCard | None:
+    """The card of the stored teacher, if it serves."""
+    card = find_teacher(pretraining)
+    return card if card and serves(card, pretraining) else None
 
 
 def pretrain(
@@ -71,11 +84,12 @@ def pretrain(
     """Make a teacher and store it, in place of one that is there; goes on where an interrupted one stopped.
 
     Raises:
-        UntaughtError: a photograph cannot be decoded, the large network's weights cannot be had, or the store cannot
-            be written.
+        UntaughtError: a photograph cannot be decoded, the large network's weights cannot be had, the store cannot be
+            written, or another process is making the same teacher.
     """
     work = _Work(pretraining, photographs, seed, report, device or torch.device("cpu"))
-    return work.execute()
+    with alone(workshop(pretraining), f"teacher {pretraining.name}"):
+        return work.execute()
 
 
 def current(pretraining: Pretraining, photographs: Photographs, seed: int) -> TeacherCard | None:
@@ -105,7 +119,7 @@ class _Work:
         parameters = [item for item in self.lesson.parameters() if item.requires_grad]
         self.optimizer = asked.optimizer(parameters)
         rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.folder = place(asked).with_suffix(".partial")
+        self.folder = workshop(asked)
         self._resume()
         make_folder(self.folder)
         saved = began = time.monotonic()
@@ -175,7 +189,10 @@ class _Work:
         if not (self.folder / FILE).exists():
             return
         before = {name: tensor.clone() for name, tensor in self.lesson.state_dict().items()}
-        progress, slots = load_checkpoint(self.folder, self.lesson)
+        try:
+            progress, slots = load_checkpoint(self.folder, self.lesson)
+        except RunError:
+            return  # torn: begun anew
         if progress["facts"] != self._facts():
             self.lesson.load_state_dict(before)
             return

@@ -61,6 +61,11 @@ def place(pretraining: Pretraining) -> Path:
     return cache_root() / "teachers" / f"{stem(pretraining)}.safetensors"
 
 
+def workshop(pretraining: Pretraining) -> Path:
+    """The folder in which this teacher is made."""
+    return place(pretraining).with_suffix(".partial")
+
+
 def find_teacher(pretraining: Pretraining) -> TeacherCard | None:
     """The card of the stored teacher; None where there is none.
 
