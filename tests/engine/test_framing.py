@@ -15,10 +15,10 @@ from untaught.config import Settings
 from untaught.data.folder import open_dataset
 from untaught.data.toy import Toy
 from untaught.engine.evaluate import evaluate
-from untaught.engine.framing import enlarged, plan, usual, window
+from untaught.engine.framing import enlarged, plan, recipe_of, usual, window
 from untaught.engine.train import train
 from untaught.errors import ConfigError
-from untaught.image import Tiling, read
+from untaught.image import DepthRecipe, Tiling, read
 from untaught.image.tiles import cut
 from untaught.render import overlay
 from untaught.report.page import render_page
@@ -29,6 +29,13 @@ ROI = [[0, 0], [96, 0], [96, 64], [0, 64]]
 def settings(data, **changes):
     values = {"tile": 64, "overlap": 16, "epochs": 1, "false_reject": 0.2, **changes}
     return Settings(method="reverse_distillation", data=str(data), **values)
+
+
+def test_depth_is_read_as_the_settings_say():
+    given = settings("parts", depth_unit=0.01, relief=0.002)
+    looks = recipe_of(given, SimpleNamespace(inputs=("image", "depth")), (64, 32))
+    assert looks.depth == DepthRecipe(unit=0.01, relief=0.002)
+    assert recipe_of(given, SimpleNamespace(inputs=("image",)), (64, 32)).depth is None
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,22 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(monkeypatch):
     assert done[0] == 1
 
 
+def test_the_learning_rate_falls_over_the_last_share_of_the_steps():
+    asked = pretraining_of(pretraining={"steps": 4, "batch_size": 1, "decay": 0.5})
+    made, rates = [], []
+
+    def build(parameters):
+        made.append(asked.optimizer(parameters))
+        return made[0]
+
+    pretrain(
+        dataclasses.replace(asked, optimizer=build),
+        packaged(),
+        report=lambda _: rates.append([group["lr"] for group in made[0].param_groups]),
+    )
+    assert np.allclose(np.array(rates) / rates[0], np.array([[1, 1, 1, 0.5]]).T)
+
+
 def test_what_is_torn_is_begun_anew():
     asked = pretraining_of()
     workshop(asked).mkdir(parents=True)

@@ -129,6 +129,22 @@ def test_image_and_depth_are_read_together(tmp_path):
         read_inputs(IMAGE, RECIPE)
 
 
+def test_unit_and_relief_are_the_recipes(tmp_path):
+    steps = np.full((64, 64), 600, np.uint16)
+    steps[24:40, 24:40] = 594
+    Image.fromarray(steps).save(tmp_path / "1_depth.png")
+    Image.new("RGB", (64, 64)).save(tmp_path / "1.png")
+    for changes, height in (({"unit": 0.01}, 6.0), ({"relief": 0.005}, 0.6), ({"unit": 0.0001, "relief": 5e-4}, 0.06)):
+        recipe = Recipe(height=64, depth=DepthRecipe(**changes))
+        cells = read_inputs(tmp_path / "1.png", recipe)[0]["depth"]
+        assert not cells[:8, :, 1].any()
+        assert cells[24:40, 24:40, 1].all()
+        whole = Recipe(height=64, depth=DepthRecipe(**changes | {"relief": 1.0}))
+        deep = read_inputs(tmp_path / "1.png", whole)[0]["depth"][..., 0]
+        assert deep.max() - deep.min() == pytest.approx(height, rel=1e-3)
+    assert read_inputs(tmp_path / "1.png", RECIPE)[0]["depth"][..., 1].all()  # 6 mm are no part to 7 mm
+
+
 @pytest.mark.parametrize("scale", [1, 2])
 def test_what_stands_outside_the_region_moves_no_distance_within(scale):
     inside = np.zeros((64, 64), np.bool_)

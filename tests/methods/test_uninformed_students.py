@@ -54,8 +54,9 @@ def test_paper_pretrains_as_the_paper_does():
         assert (pretraining.steps, pretraining.batch_size, pretraining.crop) == (50_000, 64, patch)
         assert pretraining.sides == (4 * patch, 16 * patch)
         assert not pretraining.vary
+        assert (pretraining.decay, pretraining.mixed) == (0, False)
         (group,) = pretraining.optimizer(list(pretraining.module.parameters())).param_groups
-        assert (group["lr"], group["weight_decay"]) == (2e-4, 1e-5)
+        assert (group["lr"], group["weight_decay"], group["betas"]) == (2e-4, 1e-5, (0.9, 0.999))
     weights = method.config.pretraining
     assert (weights.knowledge, weights.matching, weights.compactness) == (1, 0, 1)
 
