@@ -1,5 +1,6 @@
 from functools import partial
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from untaught.config import Settings
 from untaught.engine.features import FeatureCache
 from untaught.engine.intake import Intake
 from untaught.engine.predict import make_method, run_settings
-from untaught.engine.shares import Share, only
+from untaught.engine.shares import Share, Shares, only
 from untaught.engine.train import train
-from untaught.image import in_order
+from untaught.image import Recipe, Tiling, in_order
+from untaught.method import Stage
 from untaught.methods.aand import Aand
 from untaught.run import Run
 
@@ -109,3 +111,15 @@ def test_a_stage_is_shown_only_the_images_it_asks_for_and_all_where_none_would_b
     shown = only(share, lambda number: number % 5 == 0)
     assert (shown.rows, shown.numbers, shown.largest, shown.smallest) == ([0, 4], [0, 5], 2, 2)
     assert only(share, lambda number: number == 3) is share
+
+
+def test_an_image_is_shown_with_all_its_tiles_or_with_none():
+    numbers = range(3 * 5, 7 * 5)  # images 3 to 6 of five tiles each
+    share = Share(FeatureCache(20, budget=0), range(20), numbers, largest=20, smallest=20)
+    intake = SimpleNamespace(recipe=Recipe(height=64, width=192, tiling=Tiling(side=64, overlap=32)))
+    stage = Stage("taught", [], dict, lambda _: None, shown=lambda image: image % 5 == 0)
+    shares = Shares(Settings(method="dmdd", data="toy"), None, intake, {}, None, lambda _: None, made=(stage, share, share))
+    train, monitor = shares.of(stage, {})
+    assert intake.recipe.tiles == 5
+    assert list(train.numbers) == list(range(25, 30)), "image 5, and not the first tile of each"
+    assert monitor.numbers == numbers

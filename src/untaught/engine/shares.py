@@ -163,7 +163,7 @@ class Shares:
             self.made = (stage, *self._filled(stage, split))
         train, monitor = (replace(share, drawer=None, keys=()) for share in self.made[1:])
         if stage.shown is not None:
-            train = only(train, stage.shown)
+            train = only(train, stage.shown, self.intake.recipe.tiles)
         if stage.pairs is not None:
             train.drawer = monitor.drawer = Drawer(stage.pairs)
             train.keys = monitor.keys = (self.settings.seed, stage.name, "pairs")
@@ -248,9 +248,9 @@ class Shares:
         return Inside(torch.from_numpy(np.stack(tiles))[:, :, None], torch.tensor(area_of))
 
 
-def only(share: Share, shown: Callable[[int], bool]) -> Share:
-    """The images of a share that are shown; all where a process would be left without any."""
-    chosen = [position for position, number in enumerate(share.numbers) if shown(number)]
+def only(share: Share, shown: Callable[[int], bool], tiles: int = 1) -> Share:
+    """The images of a share that are shown, each with all its tiles; all where a process would be left without any."""
+    chosen = [position for position, number in enumerate(share.numbers) if shown(number // tiles)]
     counts: list[int] = gather_object([len(chosen)])
     if min(counts) == 0:
         return share
