@@ -76,3 +76,10 @@ def test_a_mask_that_is_dark_or_none_is_refused_at_once(tmp_path):
         Drawer(AnomalySettings(foreground=tmp_path / "dark.png"))
     with pytest.raises(MaskError):
         Drawer(AnomalySettings(foreground=tmp_path / "missing.png"))
+
+
+def test_a_mask_that_was_drawn_anew_is_read_anew(tmp_path):
+    file, image = tmp_path / "mask.png", picture(DISC)
+    for part in (DISC, ~DISC):
+        Image.fromarray((part * 255).astype(np.uint8)).save(file)
+        assert np.array_equal(Drawer(AnomalySettings(foreground=file)).foreground(image), part)

@@ -75,6 +75,16 @@ def test_a_folder_without_images_is_named_at_once(place, tmp_path):
         Drawer(AnomalySettings(texture=tmp_path / place))
 
 
+def test_what_is_called_an_image_and_is_none_is_named_at_once_and_what_is_hidden_is_not_looked_at(tmp_path):
+    Image.new("RGB", (30, 20)).save(tmp_path / "fine.png")
+    (tmp_path / "._fine.png").write_bytes(b"left by a Mac")
+    assert from_folder(tmp_path)(scene(), Box(0, 0, 6, 7), np.random.default_rng(0)).shape == (6, 7, 3)
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(ConfigError, match=r"2 of 3 images in .*empty\.jpg.*text\.png"):
+        Drawer(AnomalySettings(texture=tmp_path))
+
+
 def test_both_sources_have_their_turn_and_patterns_stand_in_where_there_are_no_images():
     def one(scene, box, rng):
         return "one"

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from tests.conftest import SMALL
 
@@ -15,6 +16,7 @@ from untaught.engine.intake import Intake
 from untaught.engine.predict import make_method, run_settings
 from untaught.engine.shares import Share, Shares, only
 from untaught.engine.train import train
+from untaught.errors import ConfigError
 from untaught.image import Recipe, Tiling, in_order
 from untaught.method import Stage
 from untaught.methods.aand import Aand
@@ -118,8 +120,28 @@ def test_an_image_is_shown_with_all_its_tiles_or_with_none():
     share = Share(FeatureCache(20, budget=0), range(20), numbers, largest=20, smallest=20)
     intake = SimpleNamespace(recipe=Recipe(height=64, width=192, tiling=Tiling(side=64, overlap=32)))
     stage = Stage("taught", [], dict, lambda _: None, shown=lambda image: image % 5 == 0)
-    shares = Shares(Settings(method="dmdd", data="toy"), None, intake, {}, None, lambda _: None, made=(stage, share, share))
+    shares = Shares(
+        Settings(method="dmdd", data="toy"), None, intake, {}, None, lambda _: None, made=(stage, share, share)
+    )
     train, monitor = shares.of(stage, {})
     assert intake.recipe.tiles == 5
     assert list(train.numbers) == list(range(25, 30)), "image 5, and not the first tile of each"
     assert monitor.numbers == numbers
+
+
+def test_what_cannot_be_drawn_is_told_before_an_image_is_read(product, tmp_path, filled):
+    Image.new("L", (8, 8), 255).save(tmp_path / "mask.png")
+    for place, tile, told in (("texture", None, "holds no images"), ("foreground", 64, "cut into tiles")):
+        (tmp_path / place).mkdir()
+        wanted = {"texture": tmp_path / place} if tile is None else {"foreground": tmp_path / "mask.png"}
+        settings = Settings(
+            method="dmdd",
+            data=str(product),
+            tile=tile,
+            model={"anomalies": wanted},
+            **SMALL | {"image_size": None if tile else 64},
+        )
+        with pytest.raises(ConfigError, match=told):
+            train(settings, tmp_path / "run")
+        assert set(filled) <= {"read held-out images"}
+        filled.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 import numpy as np
@@ -25,6 +26,7 @@ DRAW: dict[Kind, Callable[[Scene, Generator], Patch]] = {
     "simplex": simplex.draw,
     "deform": deform.draw,
 }
+_SIZES = 8  # of images, for which the foreground's mask is kept stretched
 Drawn: TypeAlias = tuple[RGB, NDArray[np.bool_]]
 
 
@@ -35,7 +37,7 @@ class Drawer:
         settings: what to draw, how large, how strong and where.
 
     Raises:
-        ConfigError: the folder of textures holds no image, or the foreground's mask is dark everywhere.
+        ConfigError: the folder of textures holds no image or what is none, or the foreground's mask is dark everywhere.
         MaskError: the foreground's mask cannot be read.
     """
 
@@ -46,7 +48,7 @@ class Drawer:
         self._odds = np.cumsum(weights / weights.sum())
         self._folder = None if isinstance(settings.texture, str) else from_folder(settings.texture)
         if not isinstance(settings.foreground, str):
-            foreground.from_file(settings.foreground)
+            self._part = lru_cache(_SIZES)(partial(foreground.stretched, foreground.from_file(settings.foreground)))
 
     def __call__(self, image: NDArray[np.uint8], rng: Generator, others: Others = ()) -> Pair:
         """Draw one anomaly.
@@ -87,7 +89,7 @@ class Drawer:
             return foreground.otsu(image)
         if choice == "largest":
             return foreground.largest(image)
-        return foreground.stretched_file(choice, *image.shape[:2])
+        return self._part(*image.shape[:2])
 
     def _scene(self, image: RGB, others: Others) -> Scene:
         return Scene(image, self.foreground(image), self._texture(others), self.settings, is_grey(image))

@@ -6,7 +6,6 @@ training run passes here.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +55,10 @@ def from_file(path: Path) -> Mask:
     return mask
 
 
-@lru_cache(maxsize=8)
-def stretched_file(path: Path, height: int, width: int) -> Mask:
-    """`from_file`, stretched to an image's size; raises as it does."""
-    fitted = Image.fromarray(from_file(path)).resize((width, height), Image.Resampling.NEAREST)
-    mask = np.asarray(fitted, np.bool_)
-    return mask if mask.any() else np.ones((height, width), np.bool_)
+def stretched(mask: Mask, height: int, width: int) -> Mask:
+    """A mask stretched to an image's size; everything where nothing of it is left."""
+    fitted = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST), np.bool_)
+    return fitted if fitted.any() else np.ones((height, width), np.bool_)
 
 
 def _object(image: RGB) -> Mask:

@@ -15,13 +15,14 @@ from untaught.anomalies.augment import augmented
 from untaught.anomalies.base import RGB, Box, Scene
 from untaught.anomalies.pattern import pattern
 from untaught.anomalies.tone import toned
-from untaught.errors import ConfigError
-from untaught.image import Recipe, read
+from untaught.errors import ConfigError, ImageError
+from untaught.image import Recipe, probe, read
 
 Others: TypeAlias = Callable[[int], NDArray[np.uint8]] | Sequence[NDArray[np.uint8]]
 Texture: TypeAlias = Callable[[Scene, Box, Generator], RGB]
-_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+_ENDINGS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff"}
 _KEPT = 64  # decoded textures
+_NAMED = 5
 
 
 def drawn(scene: Scene, box: Box, rng: Generator) -> RGB:
@@ -50,12 +51,18 @@ def mixed(first: Texture, second: Texture) -> Texture:
 
 
 def from_folder(folder: Path) -> Texture:
-    """Images of a folder and those below it, stretched to the scene's size, changed at random.
+    """Images of a folder and those below it, stretched to the scene's size, changed at random; hidden files are not.
 
     Raises:
-        ConfigError: there are no images in it.
+        ConfigError: there are no images in it, or files that are called so and are none.
     """
-    names = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS) if folder.is_dir() else []
+    names = sorted(filter(_is_texture, folder.rglob("*"))) if folder.is_dir() else []
+    if broken := [told for name in names if (told := _why_not(name))]:
+        raise ConfigError(
+            f"texture: {len(broken)} of {len(names)} images in {folder} cannot be used: {'; '.join(broken[:_NAMED])}",
+            "PNG, JPEG, BMP or TIFF",
+            "take them away",
+        )
     if not names:
         raise ConfigError(
             f"texture: {folder} holds no images",
@@ -72,6 +79,19 @@ def from_folder(folder: Path) -> Texture:
         return _piece(decoded(int(rng.integers(len(names))), height, width), scene, box, rng)
 
     return texture
+
+
+def _is_texture(path: Path) -> bool:
+    return path.suffix.lower() in _ENDINGS and not path.name.startswith(".")
+
+
+def _why_not(path: Path) -> str:
+    """What a file's header says against it; empty where nothing."""
+    try:
+        probe(path)
+    except ImageError as error:
+        return error.came
+    return ""
 
 
 def _piece(other: RGB, scene: Scene, box: Box, rng: Generator) -> RGB:

@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from untaught.anomalies.draw import Drawer
+from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
 from untaught.config import Settings
 from untaught.engine.features import FeatureCache
 from untaught.engine.intake import Intake
 from untaught.engine.pairs import draw_pairs, to_pixels
 from untaught.engine.seed import derive
-from untaught.errors import DataError
+from untaught.errors import ConfigError, DataError
 from untaught.files import cache_root
 from untaught.image import in_order
 from untaught.image.tiles import cut
@@ -157,17 +158,28 @@ class Shares:
 
         Raises:
             DataError: images do not decode and are not to be skipped, or none is left.
+            ConfigError: defects cannot be drawn as the stage asks.
         """
+        drawer = None if stage.pairs is None else self._drawer(stage.pairs)  # before all images are read
         if self.made is None or rows_wanted(self.made[0]) != rows_wanted(stage):
             self.close()
             self.made = (stage, *self._filled(stage, split))
         train, monitor = (replace(share, drawer=None, keys=()) for share in self.made[1:])
         if stage.shown is not None:
             train = only(train, stage.shown, self.intake.recipe.tiles)
-        if stage.pairs is not None:
-            train.drawer = monitor.drawer = Drawer(stage.pairs)
+        if drawer is not None:
+            train.drawer = monitor.drawer = drawer
             train.keys = monitor.keys = (self.settings.seed, stage.name, "pairs")
         return train, monitor
+
+    def _drawer(self, settings: AnomalySettings) -> Drawer:
+        if self.intake.recipe.tiling is not None and not isinstance(settings.foreground, str):
+            raise ConfigError(
+                f"foreground: {settings.foreground}, a mask of the whole picture, which is cut into tiles",
+                "`none`, or `otsu` or `largest` on each tile",
+                "or name the mask with --roi: then nothing outside it is drawn on, nor looked at",
+            )
+        return Drawer(settings)
 
     def close(self) -> None:
         """Let go of all rows, and of their files where they are not to be kept."""
