@@ -211,6 +211,15 @@ def test_drawn_defects_are_counted_and_reported_as_synthetic(run, copy):
     assert "Drawn defects (synthetic)" in (copy / "report.html").read_text()
 
 
+@pytest.mark.parametrize("idle", ["size=[0.1,0.3]", "clean=0.5"])
+def test_a_setting_that_would_do_nothing_is_refused(run, copy, idle):
+    before = (copy / "report.html").read_bytes()
+    code, _, err = run("anomalies", "detect", copy, "--draws", "2", "--set", idle)
+    assert code == 2
+    assert idle.partition("=")[0] in err
+    assert (copy / "report.html").read_bytes() == before
+
+
 def test_several_data_sets_are_several_products(run, tmp_path):
     from untaught.data.toy import Toy
 

@@ -4,10 +4,12 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from untaught.anomalies.draw import Drawer
 from untaught.anomalies.settings import AnomalySettings
-from untaught.engine.drawn import detect_drawn, draw, held_out
+from untaught.engine.drawn import Pictures, detect_drawn, draw, held_out
 from untaught.engine.predict import Detector
 from untaught.errors import DataError, RunError
+from untaught.records import GOOD
 from untaught.report.drawn import view_drawn
 from untaught.report.evaluation import read_drawn
 from untaught.run import Run
@@ -52,6 +54,42 @@ def test_larger_and_stronger_defects_are_found_more_often(drawn):
 def test_the_same_again(drawn):
     run, rows = drawn
     assert detect_drawn(run, sizes=SIZES, draws=12) == rows
+
+
+def test_each_is_inspected_when_it_is_drawn_so_that_memory_does_not_depend_on_their_number(
+    drawn, tmp_path, monkeypatch
+):
+    import shutil
+
+    drawing, judging, waiting, most = Drawer.__call__, Detector._judge, 0, 0
+
+    def draw_one(self, *given):
+        nonlocal waiting, most
+        pair = drawing(self, *given)
+        waiting += pair.kind != GOOD
+        most = max(most, waiting)
+        return pair
+
+    def judge_one(self, scored):
+        nonlocal waiting
+        waiting -= 1
+        return judging(self, scored)
+
+    monkeypatch.setattr(Drawer, "__call__", draw_one)
+    monkeypatch.setattr(Detector, "_judge", judge_one)
+    shutil.copytree(drawn[0].folder, tmp_path / "run")
+    assert detect_drawn(Run(tmp_path / "run"), sizes=SIZES, draws=12) == drawn[1]
+    assert waiting == 0
+    assert most <= 4
+
+
+def test_pictures_are_decoded_when_asked_for_and_few_are_kept():
+    read = []
+    pictures = Pictures(lambda number: read.append(number) or np.full((2, 2, 3), number, np.uint8), 3, 2)
+    assert (len(pictures), read) == (3, [])
+    assert [int(pictures[number][0, 0, 0]) for number in (0, 1, 1, 2, 0)] == [0, 1, 1, 2, 0]
+    assert read == [0, 1, 2, 0]
+    assert len(list(pictures)) == 3
 
 
 def test_the_report_shows_them_as_synthetic(drawn):

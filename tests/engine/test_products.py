@@ -10,10 +10,13 @@ from untaught.calibration import conformal_threshold, p_values
 from untaught.config import Settings
 from untaught.data.toy import Toy
 from untaught.engine.calibrate import calibrate
+from untaught.engine.drawn import detect_drawn
 from untaught.engine.evaluate import evaluate, to_json
 from untaught.engine.train import train
 from untaught.errors import ConfigError, RunError
 from untaught.export.exporter import export_run
+from untaught.report.drawn import drawn_lines
+from untaught.report.evaluation import read_drawn
 from untaught.report.page import write_report
 from untaught.report.view import view_run
 from untaught.report.words import number
@@ -119,6 +122,19 @@ def test_the_report_has_a_row_a_product(run):
         'scope="row">base<',
     ):
         assert text in page
+
+
+def test_drawn_defects_are_told_of_each_product(run, tmp_path):
+    copy = Run(_copy(run, tmp_path))
+    rows = detect_drawn(copy, sizes=(0.2,), draws=12)
+    assert {row.product for row in rows} == {"arm", "base"}
+    assert all(row.image.startswith(f"{row.product}/") for row in rows)
+    assert [row.reject for row in rows] == [row.score > run.card.products[row.product].image.value for row in rows]
+    page = write_report([copy], copy.folder / "report.html").read_text("utf-8")
+    assert "Drawn defects by product, synthetic" in page
+    for name in ("arm", "base"):
+        own = [row.reject for row in rows if row.product == name]
+        assert f"{name}  {f'{sum(own)} of {len(own)}':>10}" in drawn_lines(read_drawn(copy))
 
 
 def test_new_good_images_of_one_product_move_its_threshold_alone(run, tmp_path):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
@@ -18,7 +18,15 @@ from untaught.anomalies.tone import toned
 from untaught.errors import ConfigError, ImageError
 from untaught.image import Recipe, probe, read
 
-Others: TypeAlias = Callable[[int], NDArray[np.uint8]] | Sequence[NDArray[np.uint8]]
+
+class Images(Protocol):
+    """Images (h, w, 3) by number, as a list is, or a window on files."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: int, /) -> NDArray[np.uint8]: ...
+
+
+Others: TypeAlias = Callable[[int], NDArray[np.uint8]] | Images
 Texture: TypeAlias = Callable[[Scene, Box, Generator], RGB]
 _ENDINGS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff"}
 _KEPT = 64  # decoded textures

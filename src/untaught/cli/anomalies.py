@@ -69,13 +69,22 @@ def detect(
     """Draw defects of several sizes on held-out good images, count how many a run rejects, and renew its report."""
     from untaught.anomalies.settings import AnomalySettings
     from untaught.config import parse_overrides, validate
-    from untaught.engine.drawn import detect_drawn
+    from untaught.engine.drawn import SIZES, detect_drawn
+    from untaught.errors import ConfigError
     from untaught.report.drawn import drawn_lines
     from untaught.report.evaluation import read_drawn
     from untaught.report.page import write_report
     from untaught.run import Run
 
-    settings = validate(AnomalySettings, parse_overrides(set_ or []))
+    given = parse_overrides(set_ or [])
+    settings = validate(AnomalySettings, given)
+    if idle := {"size", "clean"} & given.keys():
+        sizes = ", ".join(f"{size:.0%}" for size in SIZES)
+        raise ConfigError(
+            f"--set {' and '.join(sorted(idle))}, while each image gets a defect, of sizes that are given ({sizes})",
+            "what is drawn, how strong and where",
+            "leave it out",
+        )
     opened = Run(run)
     with opened.alone("anomalies detect"):
         with progress(quiet or json_) as report:

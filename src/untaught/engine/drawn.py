@@ -1,14 +1,16 @@
 """What a run finds of drawn defects, size by size: for whoever has no real defect yet.
 
 Defects are drawn on the good images that set the threshold. On these, as they are, the false-reject rate is known;
-with a drawing on them they show how large, or how strong, something must be to be rejected.
+with a drawing on them they show how large, or how strong, something must be to be rejected. Images are decoded as they
+are drawn on, and each drawing is gone once it is inspected: memory does not depend on how many there are.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from untaught.anomalies.base import LEAST_SIDE, Pair
 from untaught.anomalies.draw import Drawer
 from untaught.anomalies.settings import AnomalySettings
+from untaught.anomalies.texture import Images
 from untaught.data.folder import open_dataset
 from untaught.data.split import shuffled
 from untaught.engine.predict import Detector
@@ -29,18 +32,21 @@ from untaught.run import Run
 
 SIZES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 DRAWS = 40
+KEPT = 2**26  # bytes of decoded images
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """One drawn defect and what became of it.
 
-    `size` is the longest side that was asked for, as a share of the image's shorter side; `area` the share of the
-    image's pixels that were changed and `change` by how many grey levels of 255 on average. `reject` says that the
-    image was rejected, `marked` that a region shown to the user touches the defect.
+    `product` is whose thresholds judge, empty for those of all together. `size` is the longest side that was asked for,
+    as a share of the image's shorter side; `area` the share of the image's pixels that were changed and `change` by how
+    many grey levels of 255 on average. `reject` says that the image was rejected, `marked` that a region shown to the
+    user touches the defect.
     """
 
     image: str
+    product: str
     kind: str
     size: float
     area: float
@@ -86,38 +92,57 @@ def _detect(
     spec = run.card.data.spec if good is None else good
     detector = Detector(run)
     samples, products, images = held_out(detector, spec, draws)
-    side = min(images[0].shape[:2])
+    side = min(run.card.recipe.height, run.card.recipe.width)
     sizes = [size for size in sizes if round(size * side) >= LEAST_SIDE]  # smaller ones are drawn no smaller
-    jobs = list(draw(images, settings, sizes, draws, run.card.seed))
-    jobs = [job for job in jobs if looked_at(run.card.recipe.of(products[job[0]]), job[2].mask)]
-    if not jobs:
-        raise DataError(
-            f"none of {draws * len(sizes)} attempts gave a visible defect", "defects that show", "allow larger ones"
-        )
-    found = []
-    predictions = detector.stream([pair.defect for _, _, pair in jobs], products=[products[job[0]] for job in jobs])
-    for done, ((number, size, pair), prediction) in enumerate(zip(jobs, predictions, strict=True), 1):
-        limit = detector.calibration_of(products[number]).pixel.value
-        marked = bool((prediction.map[pair.mask] > limit).any())
+    task, attempts, found = "inspect drawn defects", len(sizes) * draws, list[Drawing]()
+    for number, size, pair in draw(images, settings, sizes, draws, run.card.seed):
+        product = products[number]
+        if not looked_at(run.card.recipe.of(product), pair.mask):
+            continue
+        prediction = detector.inspect(pair.defect, product)
+        marked = bool((prediction.map[pair.mask] > detector.calibration_of(product).pixel.value).any())
         change = np.abs(pair.defect[pair.mask].astype(np.int16) - pair.image[pair.mask]).max(axis=1).mean()
         found.append(
             Drawing(
-                samples[number].name, pair.kind, size, float(pair.mask.mean()), round(float(change), 1),
+                samples[number].name, product, pair.kind, size, float(pair.mask.mean()), round(float(change), 1),
                 prediction.score, prediction.reject, marked,
             )
         )  # fmt: skip
-        report(Progress("inspect drawn defects", done, len(jobs)))
+        report(Progress(task, len(found), attempts))
+    if not found:
+        raise DataError(f"none of {attempts} attempts gave a visible defect", "defects that show", "allow larger ones")
+    report(Progress(task, attempts, attempts))
     table = {"data": spec, "images": len(images), "side": side, "rows": list(map(asdict, found))}
     write_text(run.folder / "drawn.json", json.dumps(table))
     return found
 
 
-def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], list[str], list[NDArray[np.uint8]]]:
+class Pictures:
+    """Pixels (h, w, 3) of so many images, decoded by `read` when they are asked for; some are kept for the next time.
+
+    Args:
+        read: gives those of an image by its number.
+        count: how many there are.
+        kept: how many are kept.
+    """
+
+    def __init__(self, read: Callable[[int], NDArray[np.uint8]], count: int, kept: int) -> None:
+        self.read, self.count = lru_cache(kept)(read), count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int, /) -> NDArray[np.uint8]:
+        if not 0 <= number < self.count:
+            raise IndexError(number)
+        return self.read(number)
+
+
+def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], list[str], Pictures]:
     """At most so many of the good images that set the thresholds, whose thresholds judge them, and pixels (h, w, 3).
 
     Raises:
         DataError: none is there.
-        ImageError: one does not decode.
     """
     run = detector.run
     dataset, wanted = open_dataset(spec), {item.sha256: item.name for item in run.card.data.calibration}
@@ -131,8 +156,13 @@ def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], li
             "these images, unchanged",
             "name the folder they are in with --good",
         )
-    images = [dataset.image(sample, run.card.recipe.of(product)) for sample, product in found]
-    return [sample for sample, _ in found], [product for _, product in found], images
+    samples, products = [sample for sample, _ in found], [product for _, product in found]
+
+    def read(number: int) -> NDArray[np.uint8]:
+        return dataset.image(samples[number], run.card.recipe.of(products[number]))
+
+    each = 3 * run.card.recipe.height * run.card.recipe.width
+    return samples, products, Pictures(read, len(samples), max(2, KEPT // each))
 
 
 def looked_at(recipe: Recipe, mask: NDArray[np.bool_]) -> bool:
@@ -141,7 +171,7 @@ def looked_at(recipe: Recipe, mask: NDArray[np.bool_]) -> bool:
 
 
 def draw(
-    images: Sequence[NDArray[np.uint8]], settings: AnomalySettings, sizes: Sequence[float], draws: int, seed: int
+    images: Images, settings: AnomalySettings, sizes: Sequence[float], draws: int, seed: int
 ) -> Iterator[tuple[int, float, Pair]]:
     """Number of the image, size and pair; images take turns, and draws that show nothing are left out."""
     for size in sizes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -10,6 +10,7 @@ from markupsafe import Markup
 from untaught.metrics.wilson import wilson
 from untaught.report.evaluation import Drawing, Drawn, read_drawn
 from untaught.report.figures import share_bar
+from untaught.report.products import ALL
 from untaught.report.svg import Axis, Plot
 from untaught.report.tables import Cell, Table
 from untaught.report.words import NARROW, UNBROKEN, counted, interval, percent, plural
@@ -18,12 +19,13 @@ from untaught.run import Run
 
 @dataclass(frozen=True, slots=True)
 class DrawnView:
-    """A sentence, the detection rate by size as a curve and a table, and a table by kind."""
+    """A sentence, the detection rate by size as a curve and a table, and tables by kind and by product, if several."""
 
     lead: str
     curve: Markup
     sizes: Table
     kinds: Table
+    products: Table | None
 
 
 def view_drawn(run: Run) -> DrawnView | None:
@@ -43,7 +45,8 @@ def view_drawn(run: Run) -> DrawnView | None:
         f"defects will be found. Without a defect {above:,} of all {sum(its.image.n for its in known):,} are rejected.",
         curve(drawn.rows),
         sizes_table(drawn),
-        kinds_table(drawn.rows),
+        groups_table(drawn.rows, "Kind", lambda row: row.kind),
+        groups_table(drawn.rows, "Product", product) if several(drawn.rows) else None,
     )
 
 
@@ -84,13 +87,27 @@ def sizes_table(drawn: Drawn) -> Table:
     )
 
 
-def kinds_table(rows: Sequence[Drawing]) -> Table:
-    """One row a kind over all sizes, the least found first."""
-    groups = {kind: [row for row in rows if row.kind == kind] for kind in sorted({row.kind for row in rows})}
-    order = sorted(groups.items(), key=lambda item: rejected(item[1]) / len(item[1]))
+def product(row: Drawing) -> str:
+    """Whose thresholds judged, in words."""
+    return row.product or ALL
+
+
+def several(rows: Sequence[Drawing]) -> bool:
+    """Whether defects were drawn on more than one product."""
+    return len({row.product for row in rows}) > 1
+
+
+def grouped(rows: Sequence[Drawing], name: Callable[[Drawing], str]) -> list[tuple[str, list[Drawing]]]:
+    """The drawings of one name each, the least found first."""
+    groups = {its: [row for row in rows if name(row) == its] for its in sorted(set(map(name, rows)))}
+    return sorted(groups.items(), key=lambda item: rejected(item[1]) / len(item[1]))
+
+
+def groups_table(rows: Sequence[Drawing], head: str, name: Callable[[Drawing], str]) -> Table:
+    """One row a kind or a product over all sizes, the least found first."""
     return Table(
-        ("Kind, all sizes", "Rejected", "Rate", "Marked in place"),
-        [[Cell(kind), *_cells(part)] for kind, part in order],
+        (f"{head}, all sizes", "Rejected", "Rate", "Marked in place"),
+        [[Cell(its), *_cells(part)] for its, part in grouped(rows, name)],
     )
 
 
@@ -109,10 +126,18 @@ def _cells(part: Sequence[Drawing]) -> list[Cell]:
 
 
 def drawn_lines(drawn: Drawn) -> str:
-    """The same by size as lines of plain ASCII, for a terminal."""
-    lines = ["Synthetic: drawn defects at the calibrated threshold", f"{'longest side':>14}  {'rejected':>10}  marked"]
-    for size, part in by_size(drawn.rows):
-        marked = sum(row.marked for row in part)
-        side = f"{size * drawn.side:.0f} px ({size:.0%})"
-        lines.append(f"{side:>14}  {f'{rejected(part)} of {len(part)}':>10}  {marked} of {len(part)}")
+    """The same by size, and by product if several, as lines of plain ASCII, for a terminal."""
+    groups = [(f"{size * drawn.side:.0f} px ({size:.0%})", part) for size, part in by_size(drawn.rows)]
+    lines = ["Synthetic: drawn defects at the calibrated threshold", *_lines("longest side", groups)]
+    if several(drawn.rows):
+        lines += _lines("all sizes", grouped(drawn.rows, product))
     return "\n".join(lines).replace(NARROW, " ").replace(UNBROKEN, " ")
+
+
+def _lines(head: str, groups: Sequence[tuple[str, Sequence[Drawing]]]) -> list[str]:
+    wide = max(14, *(len(name) for name, _ in groups))
+    lines = [f"{head:>{wide}}  {'rejected':>10}  marked"]
+    for name, part in groups:
+        count, marked = len(part), sum(row.marked for row in part)
+        lines.append(f"{name:>{wide}}  {f'{rejected(part)} of {count}':>10}  {marked} of {count}")
+    return lines

@@ -77,6 +77,7 @@ class Drawing(_Read):
     """One drawn defect; see `untaught.engine.drawn.Drawing`."""
 
     image: str
+    product: str = ""
     kind: str
     size: float = Field(gt=0, le=1)
     reject: bool
