@@ -7,6 +7,7 @@ import pytest
 
 import untaught
 from untaught.calibration import conformal_threshold, p_values
+from untaught.cli.main import app
 from untaught.config import Settings
 from untaught.data.toy import Toy
 from untaught.engine.calibrate import calibrate
@@ -102,6 +103,39 @@ def test_one_product_alone_gets_the_figures_it_has_among_all(run, line, tmp_path
         assert getattr(alone, figure) == getattr(before, figure), figure
 
 
+def test_products_of_one_name_in_two_places_are_known_each_by_itself(line, tmp_path):
+    for place in ("a", "b"):
+        shutil.copytree(line / ("arm" if place == "a" else "base"), tmp_path / place / "cup")
+    places = [str(tmp_path / place / "cup") for place in ("a", "b")]
+    settings = Settings(method="dcam", data=places, image_size=64, epochs=1, false_reject=0.2)
+    run = train(settings, tmp_path / "run")
+    assert list(run.card.products) == ["a-cup", "b-cup"]
+    together = evaluate(run, places)
+    for name, place in zip(run.card.products, places, strict=True):
+        alone = evaluate(Run(run.folder), place)
+        assert alone.threshold == run.card.products[name].image.value == together.products[name].threshold
+        view = view_run(Run(run.folder), "", pictures=False)
+        assert view.data == name
+        assert dict(view.calibration)["Part rejected above"].startswith(number(alone.threshold))
+    Toy(seed=8, train=5, size=64).write(tmp_path / "later" / "a" / "cup")
+    Toy(seed=9, train=5, size=64).write(tmp_path / "later" / "cap")
+    calibrate(run, [str(tmp_path / "later" / "a" / "cup"), str(tmp_path / "later" / "cap")])
+    assert [known.image.n for known in Run(run.folder).card.products.values()] == [5, 2]
+
+
+def test_products_that_are_strange_or_missing_in_an_evaluation_are_told(run, line, tmp_path, capsys):
+    shutil.copytree(line / "arm", tmp_path / "new" / "arm")
+    shutil.copytree(line / "base", tmp_path / "new" / "foot")
+    copy = Run(_copy(run, tmp_path))
+    app(["evaluate", str(copy.folder), "--data", str(tmp_path / "new")], standalone_mode=False)
+    for told in (" ".join(view_run(Run(copy.folder), "", pictures=False).warnings), capsys.readouterr().err):
+        told = " ".join(told.split())
+        assert "foot: not among the products this run knows by name (arm, base)" in told
+        assert "base: not measured, as new has no test images of it." in told
+    told = view_run(run, "", pictures=False).warnings
+    assert not [text for text in told if "by name" in text or "not measured" in text]
+
+
 def test_the_report_of_one_product_alone_is_by_its_own_threshold(run, line, tmp_path):
     copy = Run(_copy(run, tmp_path))
     copy.card.metrics.clear()
@@ -148,6 +182,14 @@ def test_new_good_images_of_one_product_move_its_threshold_alone(run, tmp_path):
     assert sum(item.name.startswith("arm/") for item in card.data.calibration) == 4
     with pytest.raises(ConfigError, match="'cap' is not known"):
         calibrate(copy, str(tmp_path / "new"), product="cap")
+
+
+def test_a_calibration_that_names_no_product_says_that_theirs_stay(run, tmp_path, capsys):
+    Toy(seed=8, train=9, test_good=0, test_bad=0, size=64).write(tmp_path / "new")
+    copy = _copy(run, tmp_path)
+    for product, told in ((["--product", "base"], False), ([], True)):
+        app(["calibrate", str(copy), "--good", str(tmp_path / "new"), *product], standalone_mode=False)
+        assert ("of all products together" in " ".join(capsys.readouterr().err.split())) == told
 
 
 def test_of_a_folder_of_products_only_the_named_one_sets_its_threshold(run, tmp_path):

@@ -42,4 +42,11 @@ def calibrate(
     else:
         if copies:
             remark(f"left out: {len(copies)} exact copies of other images (named in {run / 'card.json'})")
+        card = opened.card
+        parts = {item.name.partition("/")[0] for item in card.data.calibration}
+        if card.products and not product and not parts & card.products.keys():
+            remark(
+                "This is the threshold of all products together; of each by itself nothing changed. Of one: --product "
+                + ", ".join(card.products)
+            )
         typer.echo(promise(calibration.image))

@@ -24,8 +24,10 @@ def evaluate(
     """Measure a run on the test split of a data set and renew its report."""
     from untaught.engine.evaluate import evaluate as evaluate_run
     from untaught.engine.evaluate import to_json
+    from untaught.report.evaluation import read_evaluation
     from untaught.report.page import write_report
     from untaught.report.tables import result_table
+    from untaught.report.words import of_products
     from untaught.run import Run
 
     opened = Run(run)
@@ -34,6 +36,7 @@ def evaluate(
             spec = data[0] if len(data) == 1 else data
             result = evaluate_run(opened, spec, limit=limit, on_bad_image=on_bad_image, report=report)
         page = write_report([opened], run / "report.html")
+        evaluation = read_evaluation(opened)
     if json_:
         print(json.dumps(to_json(result)))
     else:
@@ -41,5 +44,8 @@ def evaluate(
             remark(f"left out: {len(result.left_out)} test images that cannot be used")
             for name, reason in result.left_out.items():
                 remark(f"    {name}: {reason}")
+        if evaluation is not None:
+            for told in of_products(opened.card.products, evaluation.data.name, result):
+                remark(told)
         typer.echo(result_table(result))
         typer.echo(page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -104,6 +104,22 @@ def combine(datasets: Sequence[Dataset], root: Path | None = None) -> MultiDatas
     if twice:
         raise DataError(f"the product {', '.join(twice)} comes twice", "each product once", "name its folder once")
     return MultiDataset(dict(named), root)
+
+
+def as_known(dataset: Dataset, known: Container[str]) -> Dataset:
+    """A data set with its products called as a run knows them: after the folder above as well where only that is known.
+
+    So what was trained as `a-cup` beside `b-cup` is `a-cup` also where it comes alone.
+    """
+    if isinstance(dataset, MultiDataset):
+        parts = {_known(name, part, known): part for name, part in dataset.parts.items()}
+        return MultiDataset(parts, dataset.root) if len(parts) == len(dataset.parts) else dataset
+    return replace(dataset, name=_known(dataset.name, dataset, known)) if isinstance(dataset, FileDataset) else dataset
+
+
+def _known(name: str, part: Dataset, known: Container[str]) -> str:
+    longer = _longer(name, part)
+    return longer if name not in known and longer in known else name
 
 
 def _longer(name: str, part: Dataset) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from untaught.calibration import Calibration, Kind, check_rate
 from untaught.data.base import fingerprints, require_depth, source_of, train_good
 from untaught.data.folder import AnyData, in_words, open_dataset
+from untaught.data.products import as_known
 from untaught.engine.guard import Guard
 from untaught.engine.predict import AnyRun
 from untaught.errors import DataError
@@ -61,7 +62,7 @@ def _calibrate(
     product: str,
     report: Report,
 ) -> Calibration:
-    dataset, detector = open_dataset(good), Guard(run, ("train", "monitor"))
+    dataset, detector = as_known(open_dataset(good), run.card.products), Guard(run, ("train", "monitor"))
     old = detector.calibration_of(product)
     known = run.card.products
     its = {item.name: item.product if item.product in known else product for item in train_good(dataset)}

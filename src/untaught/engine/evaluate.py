@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from untaught.data.base import Dataset, require_depth, source_of
 from untaught.data.folder import AnyData, in_words, open_dataset
+from untaught.data.products import as_known
 from untaught.engine.gallery import Item, choose, write_gallery
 from untaught.engine.guard import Guard
 from untaught.engine.predict import AnyRun, Detector
@@ -86,7 +87,7 @@ def _evaluate(run: Run, data: AnyData, limit: float, on_bad_image: str, report: 
         raise ConfigError(f"--on-bad-image {on_bad_image}", "fail or skip", "correct it")
     if not isinstance(limit, int | float) or not 0 < limit <= 1:
         raise MetricError(f"the limit of AUPRO is {limit}", "a false-positive rate above 0 and at most 1", "give 0.3")
-    dataset = open_dataset(data)
+    dataset = as_known(open_dataset(data), run.card.products)
     samples = tested(dataset, in_words(data))
     detector = Guard(run, USED)
     refuse_leaks(detector, dataset, samples)

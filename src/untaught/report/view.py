@@ -92,6 +92,7 @@ def view_run(run: Run, name: str, *, pictures: bool = True) -> RunView:
             *words.warnings(
                 threshold, result, len(card.data.quarantined), {name: its.image for name, its in card.products.items()}
             ),
+            *(words.of_products(card.products, data, result) if result else ()),
             *(in_the_data(item) for item in card.data.findings if item.severity == "error"),
         ],
         histogram=histogram,

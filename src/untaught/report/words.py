@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from untaught.calibration import promise
@@ -113,6 +113,19 @@ def warnings(
     if quarantined:
         were = "was" if quarantined == 1 else "were"
         found.append(f"{plural(quarantined, 'image')} did not decode and {were} left out of training.")
+    return found
+
+
+def of_products(known: Collection[str], data: str, result: Result) -> list[str]:
+    """What a reader must know of the products of an evaluation on `data`, where the run knows several."""
+    measured, found = result.products or [data], []
+    if known and (strange := [name for name in measured if name not in known]):
+        found.append(
+            f"{', '.join(strange)}: not among the products this run knows by name ({', '.join(known)}). Judged by the "
+            "threshold of all together, which promises nothing for one of them."
+        )
+    if result.products and (missing := [name for name in known if name not in measured]):
+        found.append(f"{', '.join(missing)}: not measured, as {data} has no test images of it.")
     return found
 
 
