@@ -85,7 +85,8 @@ def main() -> None:
     for folder in args.runs:
         run = Run(folder)
         for product, (held, good) in scores_of(run).items():
-            name = f"{run.card.name} {run.card.seed}" + (f", {product}" if product else "")
+            several = f"{run.card.method} on {len(run.card.products)} products {run.card.seed}, {product or 'all'}"
+            name = several if run.card.products else f"{run.card.name} {run.card.seed}"
             for rate in RATES if len(good) else ():
                 promised, mean, _ = resample(np.concatenate([held, good]), len(held), rate, args.splits, rng)
                 rejects = int(np.sum(good > conformal_threshold(held, rate).value))

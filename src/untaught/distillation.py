@@ -46,7 +46,7 @@ class ObserverTraining(DistillationTraining):
     """How a student is trained that looks at the image itself."""
 
     hard: float = Field(default=0.0, ge=0, le=1, description="share of worst positions whose mean is added; 0: none")
-    steps: int | None = Field(default=None, ge=1, description="steps in all, in place of epochs")
+    steps: int | None = Field(default=None, ge=1, description="steps in all where `settle` is off, in place of epochs")
     batch_size: int = Field(default=16, ge=1)
 
 
