@@ -3,6 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from untaught.data.doctor import examine
 from untaught.data.folder import open_dataset
 from untaught.data.products import MultiDataset, combine, own
 from untaught.data.split import split_good, split_products
@@ -41,6 +42,16 @@ def test_a_folder_of_products_in_any_layout(line):
     splits = [sample.split for sample in data.samples]
     assert splits == sorted(splits, key=lambda split: split == "test")
     assert [path.name for path in data.orphans] == ["9_mask.png"]
+
+
+def test_a_folder_of_images_that_is_no_product_is_named(line, put):
+    put("lid/0.png")
+    (line / "notes").mkdir()
+    for data in (open_dataset(line), open_dataset([line, "toy"])):
+        assert list(data.parts)[:3] == ["bottle", "cap", "tile"]
+        assert [path.name for path in data.beside] == ["lid"]
+    (told,) = (finding for finding in examine(open_dataset(line)).findings if finding.code == "no-product")
+    assert told.names == ("lid",)
 
 
 def test_everything_is_asked_of_the_products_own_data_set(line):

@@ -278,9 +278,17 @@ def _masks(looks: Sequence[Look]) -> Iterator[Finding]:
 
 
 def _aside(dataset: Dataset) -> Iterator[Finding]:
-    """Files that are no sample: masks that are left over, and images of which nothing says whether they are good."""
+    """What is no sample: folders that are no product, masks left over, images that nothing says to be good or not."""
     if not isinstance(dataset, FileDataset | MultiDataset):
         return
+    if isinstance(dataset, MultiDataset) and dataset.beside:
+        yield Finding(
+            severity="warning",
+            code="no-product",
+            what=f"folders of images beside the products, none of them called good: {len(dataset.beside)}, left aside",
+            fix="where one is a product, put the images of its good parts into a folder `good` in it",
+            names=tuple(_place(path, dataset.root) for path in dataset.beside),
+        )
     if dataset.unlabelled:
         yield Finding(
             severity="warning",

@@ -99,7 +99,8 @@ def open_dataset(spec: AnyData) -> Dataset:
         inside = [home for home in folders(root) if any(one.matches(home) for one in LAYOUTS) or _good_folders(home)]
         if len(inside) < 2:
             raise _not_understood(root, inside)
-        return combine([open_dataset(folder) for folder in inside], root)
+        beside = [home for home in folders(root) if home not in inside and images(home)]
+        return combine([open_dataset(folder) for folder in inside], root, beside)
     dataset = layout.read(root) if layout else read(root)
     train_good(dataset)
     return dataset

@@ -25,10 +25,12 @@ class MultiDataset:
     Attributes:
         parts: Product -> its data set, at least two.
         root: The folder that holds them all, where there is one.
+        beside: Folders of images beside the products, of which none is called good: they are left aside.
     """
 
     parts: Mapping[str, Dataset]
     root: Path | None = None
+    beside: tuple[Path, ...] = ()
     samples: tuple[Sample, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -87,7 +89,7 @@ def own(sample: Sample) -> Sample:
     return replace(sample, name=sample.name.removeprefix(f"{sample.product}/"), product="")
 
 
-def combine(datasets: Sequence[Dataset], root: Path | None = None) -> MultiDataset:
+def combine(datasets: Sequence[Dataset], root: Path | None = None, beside: Sequence[Path] = ()) -> MultiDataset:
     """Several data sets as one; a data set of several products adds all of them.
 
     A product is named after its folder, and after the folder above as well where two have the same name.
@@ -96,6 +98,7 @@ def combine(datasets: Sequence[Dataset], root: Path | None = None) -> MultiDatas
         DataError: The same product is named twice.
     """
     flat: list[tuple[str, Dataset]] = []
+    beside = [*beside, *(path for dataset in datasets if isinstance(dataset, MultiDataset) for path in dataset.beside)]
     for dataset in datasets:
         flat += dataset.parts.items() if isinstance(dataset, MultiDataset) else [(dataset.name, dataset)]
     count = Counter(name for name, _ in flat)
@@ -103,7 +106,7 @@ def combine(datasets: Sequence[Dataset], root: Path | None = None) -> MultiDatas
     twice = sorted(name for name, n in Counter(name for name, _ in named).items() if n > 1)
     if twice:
         raise DataError(f"the product {', '.join(twice)} comes twice", "each product once", "name its folder once")
-    return MultiDataset(dict(named), root)
+    return MultiDataset(dict(named), root, tuple(beside))
 
 
 def as_known(dataset: Dataset, known: Container[str]) -> Dataset:
@@ -113,7 +116,7 @@ def as_known(dataset: Dataset, known: Container[str]) -> Dataset:
     """
     if isinstance(dataset, MultiDataset):
         parts = {_known(name, part, known): part for name, part in dataset.parts.items()}
-        return MultiDataset(parts, dataset.root) if len(parts) == len(dataset.parts) else dataset
+        return replace(dataset, parts=parts) if len(parts) == len(dataset.parts) else dataset
     return replace(dataset, name=_known(dataset.name, dataset, known)) if isinstance(dataset, FileDataset) else dataset
 
 
