@@ -125,15 +125,22 @@ def forms(run: Path, data: Path) -> dict[str, dict[str, float]]:
 
 def level_forms(method: Any, image: Any) -> dict[str, tuple[list[Any], list[Any]]]:
     """Level maps by name of the form, with the levels they belong to."""
+    import torch
+
     from untaught.maps.distance import level_distances
 
     levels, plain = method.config.levels, method.plain(image)
-    gates, advanced = method.amplifier.gate(plain), method.advanced(image)
+    spared, amplified = method.spared(plain)
+    gates = [torch.zeros_like(level[:, 0]) for level in spared] + method.amplifier.gate(amplified)
+    advanced = method.advanced(image)
     distances = level_distances(advanced, method.student(advanced), levels, True)
     untouched = level_distances(plain, method.student(plain), levels, True)
+    across = level_distances(plain, method.student(advanced), levels, True)
     return {
         "F' (the method)": (distances, advanced),
         "F, same student": (untouched, plain),
+        "F, restored from F'": (across, plain),
+        "F, (1 + gate)": ([d * (1 + g) for d, g in zip(untouched, gates, strict=True)], plain),
         "F + gate": ([d + g for d, g in zip(untouched, gates, strict=True)], plain),
         "gate alone": (gates, plain),
         "residual alone": (level_distances(advanced, plain, levels, True), plain),

@@ -1,9 +1,10 @@
 """Peak resident memory of training against the number of images: flat beyond the cache budget.
 
-Draws product images into a temporary folder, trains two epochs on subsets of them, each in its own process, with the
-default memory budget and with none (features on disk), and prints peak memory and the ratio of largest to smallest set.
+Draws product images into a temporary folder, trains two epochs of every stage on subsets of them, each in its own
+process, with the default memory budget and with none (features on disk), and prints peak memory and the ratio of
+largest to smallest set.
 
-    python benchmarks/memory.py
+    python benchmarks/memory.py [--method NAME] [--images N...] [--budget GIB...]
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ def draw(folder: Path, count: int) -> None:
         Image.fromarray(toy.source(sample)).save(folder / f"{number:04d}.png", compress_level=1)
 
 
-def peak(folder: Path, out: Path, budget: float) -> float:
+def peak(method: str, folder: Path, out: Path, budget: float) -> float:
     """Peak resident memory in MiB of a short training."""
-    command = [sys.executable, "-m", "untaught", "train", "reverse_distillation", "--data", str(folder)]
+    command = [sys.executable, "-m", "untaught", "train", method, "--data", str(folder)]
     command += ["--epochs", "2", "--out", str(out), "--quiet"]
     command += ["--set", f"cache.memory={budget}", "--set", f"cache.folder={out.parent / 'cache'}"]
     done = subprocess.run([sys.executable, "-c", CHILD, *command], check=True, capture_output=True, text=True)
@@ -47,6 +48,7 @@ def peak(folder: Path, out: Path, budget: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", default="reverse_distillation")
     parser.add_argument("--images", type=int, nargs="+", default=[200, 400, 761])
     parser.add_argument("--budget", type=float, nargs="+", default=[2.0, 0.0], help="GiB of features in memory")
     args = parser.parse_args()
@@ -55,12 +57,13 @@ def main() -> None:
             draw(Path(root) / str(count), count)
         for budget in args.budget:
             peaks = [
-                peak(Path(root) / str(count), Path(root) / f"run-{budget}-{count}", budget) for count in args.images
+                peak(args.method, Path(root) / str(count), Path(root) / f"run-{budget}-{count}", budget)
+                for count in args.images
             ]
             shown = ", ".join(
                 f"{count} images {value:.0f} MiB" for count, value in zip(args.images, peaks, strict=True)
             )
-            print(f"budget {budget:g} GiB: {shown}; largest over smallest {peaks[-1] / peaks[0]:.2f}")
+            print(f"{args.method}, budget {budget:g} GiB: {shown}; largest over smallest {peaks[-1] / peaks[0]:.2f}")
     print(machine(), f"{resource.getpagesize()} byte pages")
 
 

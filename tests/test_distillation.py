@@ -33,7 +33,7 @@ def differing(one, other, path=""):
 @pytest.mark.parametrize(
     ("kind", "base", "own"),
     [
-        (Aand, ReverseDistillation, {"training.hard", "training.epochs"}),
+        (Aand, ReverseDistillation, {"training.epochs"}),
         (Dmdd, ReverseDistillation, set()),
         (Dcam, Stfpm, set()),
     ],

@@ -44,3 +44,12 @@ def test_levels_with_fewer_positions_than_asked_for():
     losses = hard_losses(distances)
     assert losses["hard"].item() == pytest.approx((2 * coarse + distances[1].mean() + fine).item(), rel=1e-5)
     assert losses["distance"].item() == pytest.approx((coarse.item() + distances[1].mean().item()) / 2, rel=1e-5)
+
+
+def test_a_share_of_the_positions_of_each_level_and_at_least_one():
+    torch.manual_seed(0)
+    distances = [torch.rand(2, 10, 10), torch.rand(2, 4, 4)]
+    fine = distances[0].flatten(1).topk(5, dim=1).values.mean()
+    coarse = distances[1].flatten(1).amax(dim=1).mean()  # 5 % of 16 are less than one
+    wanted = distances[0].mean() + distances[1].mean() + fine + coarse
+    assert hard_losses(distances, 0.05)["hard"].item() == pytest.approx(wanted.item(), rel=1e-5)

@@ -46,6 +46,7 @@ def test_paper_has_the_papers_constants():
     assert (amplify.epochs, distil.epochs) == (100, 120)
     amplifier = config.amplifier
     assert (amplifier.items, amplifier.temperature, amplifier.margin, amplifier.share) == (50, 0.2, 0.3, 0.3)
+    assert (amplifier.gamma, amplifier.closed) == (2.0, 0.0)
     assert (amplifier.weight, config.training.hard, config.training.loss) == (0.1, 10, "global")
     assert (config.map.sigma, config.map.align_corners, config.map.top) == (4, True, 0)
     drawn = amplify.pairs
@@ -144,7 +145,7 @@ def test_stages_train_their_own_and_nothing_else(lite):
     assert distil.pairs is None
 
 
-def test_the_second_stage_learns_from_the_softly_gated_teacher(lite):
+def test_the_second_stage_learns_from_the_gated_teacher(lite):
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         frozen = lite.stages()[1].frozen(image)
@@ -152,8 +153,23 @@ def test_the_second_stage_learns_from_the_softly_gated_teacher(lite):
             assert torch.equal(frozen[str(stride)], level)
 
 
+def test_in_lite_a_gate_below_a_half_is_closed_and_the_rest_is_stretched(lite):
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        _, plain = lite.spared(lite.plain(image))
+        gates = [torch.full_like(level[:, 0], value) for level, value in zip(plain, (0.3, 0.5, 0.8), strict=True)]
+        expected = lite.amplifier(plain, [0 * gates[0], 0 * gates[1], 0 * gates[2] + 0.6], lite.origins())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lite.amplifier, "gate", lambda levels: gates)
+            advanced = lite.advanced(image)[1:]
+    assert torch.equal(advanced[0], plain[0])
+    assert torch.equal(advanced[1], plain[1])
+    assert not torch.allclose(advanced[2], plain[2])
+    assert torch.allclose(advanced[2], expected[2], atol=1e-6)
+
+
 def test_lite_scales_what_the_teacher_says_and_not_its_deviation():
-    method = make(image_size=64, untrained=False).eval()
+    method = make(image_size=64, untrained=False, amplifier={"closed": 0.0}).eval()
     image = torch.rand(4, 3, 64, 64)
     with torch.no_grad():
         method.prepare(method.stages()[0], [Batch(torch.arange(4), image)], lambda tensor: tensor)

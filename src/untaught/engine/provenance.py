@@ -83,8 +83,9 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """What a figure of time depends on."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+    """What a figure of time depends on; of a processor also its widest instructions, which decide on bfloat16."""
+    processor = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor
     return {
         "system": platform.platform(),
         "device": device,

@@ -31,9 +31,9 @@ Preset `paper`
 
 Preset `lite`
     For two cores. Teacher, input size, standardisation, student, map and score are those of reverse distillation's
-    `lite`. Stage `amplify`: 200 steps of 8 pairs, the focal loss with gamma 0, Adam 0.005. Stage `distil`: squared
-    distance + that of each image's 10 worst positions, Muon; it ends by itself when held-out good images stop
-    improving.
+    `lite`. Stage `amplify`: 200 steps of 8 pairs, the focal loss with gamma 0, Adam 0.005. Afterwards a gate below a
+    half counts as closed, and 2 g - 1 of one above it. Stage `distil`: squared distance + that of each image's and
+    level's worst 2 % of positions, Muon; it ends by itself when held-out good images stop improving.
 
 Deviations of `paper` from the authors' code, and why
     - Neither epoch nor end of training is chosen by test labels: the last epoch counts. What the gate is worth is
@@ -103,6 +103,12 @@ class AmplifierSettings(OptimizerSettings):
     margin: float = Field(default=0.3, ge=0, le=2, description="by how much cosines to normal features are to drop")
     weight: float = Field(default=0.1, ge=0, description="of the amplification loss beside the focal loss")
     gamma: float = Field(default=0.0, ge=0, description="how much less the focal loss counts positions it is sure of")
+    closed: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="below it the gate adds nothing once trained; the rest is stretched to 0..1",
+    )
     epochs: int = Field(default=100, ge=1, description="epochs where `steps` is 0")
     steps: int = Field(default=200, ge=0, description="steps, whatever the number of images")
     batch_size: int = Field(default=8, ge=1)
@@ -118,7 +124,11 @@ class TrainingConfig(DistillationTraining):
         default="squared",
         description="cosine of a level as one vector or of each position, or squared distance of each position",
     )
-    hard: int = Field(default=10, ge=0, description="worst positions of each image and level whose mean is added")
+    hard: float = Field(
+        default=0.02,
+        ge=0,
+        description="worst positions of each image and level whose mean is added, or below 1 their share; 0: none",
+    )
     epochs: int = Field(default=120, ge=1, description="epochs in all where `settle` is off")
     drops: bool = Field(default=False, description="a fifth of the learning rate after 80 % and again after 90 %")
 
@@ -142,8 +152,8 @@ PAPER: Mapping[str, Any] = {
     "levels": (4, 8, 16),
     "student": {"form": "mirrored"},
     "amplifier": {
-        "epochs": 100, "steps": 0, "batch_size": 16, "decay": 0.0, "drops": True, "share": 0.3, "gamma": 2.0, **ADAM,
-        "anomalies": {**PAPER_ANOMALIES, "clean": 0.2},
+        "epochs": 100, "steps": 0, "batch_size": 16, "decay": 0.0, "drops": True, "share": 0.3, "gamma": 2.0,
+        "closed": 0.0, **ADAM, "anomalies": {**PAPER_ANOMALIES, "clean": 0.2},
     },
     "training": {
         **ADAM, "loss": "global", "hard": 10, "epochs": 120, "batch_size": 16, "warmup": 0, "decay": 0.0,
@@ -214,7 +224,9 @@ class Aand(Distillation):
         spared, plain = self.spared(self.plain(image))
         if not self.config.amplifier.on:
             return plain
-        levels: Levels = self.amplifier(plain, self.amplifier.gate(plain), self.origins())
+        closed = self.config.amplifier.closed
+        gates = [(gate - closed).clamp_min(0) / (1 - closed) for gate in self.amplifier.gate(plain)]
+        levels: Levels = self.amplifier(plain, gates, self.origins())
         return [*spared, *levels]
 
     def spared(self, levels: Levels) -> tuple[Levels, Levels]:
