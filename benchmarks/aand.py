@@ -1,9 +1,10 @@
 """What amplification and hard positions are worth in `aand`: an ablation beside reverse distillation.
 
-Each run is its own process and leaves one JSON file; a run that is there already is not repeated, so the script can be
-stopped and started. All variants are trained with the same seeds, default settings but for what their name says, and
-measured as `untaught evaluate` does. Other forms of map and score are measured on the runs of `aand` as they are, on
-maps of 128 x 128. The page is written from whatever is there.
+`reverse_distillation` and `aand` as they are are measured by `benchmarks/results.py`, in the same folder of runs; each
+variant is a process of its own that leaves one JSON file. What is there already is not repeated, so the script can be
+stopped and started. All are trained with the same seeds, default settings but for what their name says, and measured as
+`untaught evaluate` does. Other forms of map and score are measured on the runs of `aand` that are there, on maps of
+128 x 128. Records are kept in aand.json beside the page, which is written from whatever is known.
 
     python benchmarks/aand.py --runs DIR --data FOLDER... [--seeds 0] [--variants NAME...] [--only-table]
 """
@@ -18,72 +19,76 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from results import call
+from ledger import Record, comparison, kept, of_methods
+from results import ONE_THREAD, call
+from results import measure as measure_method
 
 from untaught.engine.provenance import machine, versions
 
 FIGURES = {"image_auroc": "image AUROC", "pixel_auroc": "pixel AUROC", "aupro": "AUPRO@0.3"}
+METHODS = ("reverse_distillation", "aand")
 VARIANTS: Mapping[str, Sequence[str]] = {
-    "reverse_distillation": ("reverse_distillation",),
-    "aand": ("aand",),
-    "without amplification": ("aand", "model.amplifier.on=false"),
-    "without hard positions": ("aand", "model.training.hard=0"),
+    "without amplification": ("model.amplifier.on=false",),
+    "without hard positions": ("model.training.hard=0",),
+    "gates never closed": ("model.amplifier.closed=0",),
 }
+FORMS = "forms"
 GRID = 128
 HEAD = """# What amplification and hard positions are worth
 
 Written by `benchmarks/aand.py`. Preset `lite`, the seeds named, last epoch; nothing of the test split is seen in
 training. Image AUROC / pixel AUROC / AUPRO@0.3 in percent, mean over seeds, ± standard deviation where there are
 several. A product is named after the images measured, as in `docs/results.md`. CPU seconds are those of the training
-process; the machine was shared with other work, which inflates them. Where a cell is empty, nothing was measured.
+process on one thread; processors differ (`docs/results.md`) and were shared with other work. Where a cell is empty,
+nothing was measured.
 """
+SETS = "Mean of four: bottle, screw, magnetic_tile, and the mean of the papers; ± over the seeds that both have."
 
 
 def main() -> None:
     """Run what is missing, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--runs", type=Path)
     parser.add_argument("--data", type=Path, nargs="*", default=[])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--variants", nargs="*", default=[*METHODS, *VARIANTS, FORMS])
     parser.add_argument("--only-table", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("docs/ablations/aand.md"))
     args = parser.parse_args()
-    args.runs.mkdir(parents=True, exist_ok=True)
     if not args.only_table:
+        if args.runs is None:
+            parser.error("--runs is missing")
+        args.runs.mkdir(parents=True, exist_ok=True)
         for seed in args.seeds:
             for folder in args.data:
                 for variant in args.variants:
                     measure(variant, folder, seed, args.runs)
-                    if variant == "aand":
-                        measure_forms(folder, seed, args.runs)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(page([json.loads(path.read_text()) for path in sorted(args.runs.glob("*.json"))]), "utf-8")
+    known = kept(args.out.with_suffix(".json"), args.runs, ("variant", "product", "seed"))
+    whole = [record | {"variant": record["method"]} for record in of_methods(args.runs, METHODS)]
+    args.out.write_text(page([*whole, *known], comparison(args.runs, METHODS, FIGURES)), "utf-8")
 
 
 def measure(variant: str, data: Path, seed: int, runs: Path) -> None:
-    """Train and evaluate one variant on one product with one seed, unless that was done."""
+    """Train and evaluate one method or variant on one product with one seed, unless that was done."""
+    if variant in METHODS:
+        measure_method(variant, data, seed, runs, ONE_THREAD)
+        return
     name = f"{variant.replace(' ', '_')}-{data.name}-{seed}"
     done, out = runs / f"{name}.json", runs / name
     if done.exists():
         return
-    method, *changes = VARIANTS[variant]
-    options = [part for change in changes for part in ("--set", change)]
-    trained, cpu = call(1, "train", method, "--data", data, "--seed", seed, "--out", out, "--resume", *options)
-    figures, _ = call(1, "evaluate", out, "--data", data)
-    record = {"variant": variant, "product": data.name, "seed": seed, "figures": figures, "cpu_seconds": cpu}
+    record: Record = {"variant": variant, "product": data.name, "seed": seed}
+    if variant == FORMS:
+        record["forms"] = forms(runs / f"aand-{data.name}-{seed}", data)
+        done.write_text(json.dumps(record, indent=1))
+        return
+    options = [part for change in VARIANTS[variant] for part in ("--set", change)]
+    trained, cpu = call(ONE_THREAD, "train", "aand", "--data", data, "--seed", seed, "--out", out, "--resume", *options)
+    figures, _ = call(ONE_THREAD, "evaluate", out, "--data", data)
+    record |= {"figures": {key: figures[key] for key in FIGURES}, "cpu_seconds": cpu}
     record |= {"training": trained["training"], "machine": machine(), "versions": versions()}
     done.write_text(json.dumps(record, indent=1))
     print(name, [round(100 * (figures[key] or 0), 2) for key in FIGURES], f"{cpu:.0f} CPU s", flush=True)
-
-
-def measure_forms(data: Path, seed: int, runs: Path) -> None:
-    """Measure other forms of map and score on a run of `aand`, unless that was done."""
-    done = runs / f"aand-{data.name}-{seed}.json"
-    record = json.loads(done.read_text())
-    if "forms" not in record:
-        record["forms"] = forms(runs / done.stem, data)
-        done.write_text(json.dumps(record, indent=1))
 
 
 def forms(run: Path, data: Path) -> dict[str, dict[str, float]]:
@@ -149,74 +154,70 @@ def level_forms(method: Any, image: Any) -> dict[str, tuple[list[Any], list[Any]
     }
 
 
-def page(records: Sequence[dict[str, Any]]) -> str:
+def page(records: Sequence[Record], compared: Sequence[str]) -> str:
     """The whole page."""
-    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         found[record["product"]][record["variant"]].append(record)
-    variants = [name for name in VARIANTS if any(name in rows for rows in found.values())]
-    lines = [HEAD, "| product | seeds | " + " | ".join(variants) + " |", "| --- | --- |" + " --- |" * len(variants)]
-    for product, rows in found.items():
-        seeds = sorted({record["seed"] for part in rows.values() for record in part})
-        cells = [cell(rows[name]) for name in variants]
-        lines.append(f"| {product} | {', '.join(map(str, seeds))} | " + " | ".join(cells) + " |")
-    whole = [rows for rows in found.values() if all(rows[name] for name in variants)]
-    if len(whole) > 1:
-        means = [averaged([rows[name] for rows in whole]) for name in variants]
-        lines.append(f"| mean of {len(whole)} products | | " + " | ".join(means) + " |")
-    lines += ["", "## The gate on held-out images, and what training took", "", *effort(found, variants), ""]
+    names = (*METHODS, *VARIANTS)
+    varied = [product for product, rows in found.items() if any(rows[name] for name in VARIANTS)]
+    lines = [HEAD, "## Beside reverse distillation", "", SETS, "", *compared, ""]
+    lines += ["## What each part is worth", "", "Seeds in brackets.", ""]
+    lines += ["| product | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
+    lines += [f"| {product} | " + " | ".join(cell(found[product][name]) for name in names) + " |" for product in varied]
+    for names_ in (names, names[:-1]):
+        whole = [found[product] for product in varied if all(found[product][name] for name in names_)]
+        if len(whole) > 1:
+            means = [averaged([rows[name] for rows in whole]) if name in names_ else "" for name in names]
+            lines.append(f"| mean of {len(whole)} products, first seed | " + " | ".join(means) + " |")
+    lines += ["", "## The gate on held-out images, and what training took", "", *effort(found, names), ""]
     lines += ["## Other forms of map and score", "", *other_forms(found), ""]
-    first = records[0]
-    return "\n".join([*lines, f"Machine: {first['machine']}. Versions: {first['versions']}.", ""])
+    shown = dict.fromkeys(f"{record['machine']}" for record in records if record["variant"] in VARIANTS)
+    return "\n".join([*lines, *(f"Machine: {one}." for one in shown), ""])
 
 
 def cell(records: Sequence[dict[str, Any]]) -> str:
-    """`99.9 / 98.2 / 94.5`, with deviations where there are several seeds."""
+    """`99.9 / 98.2 / 94.5 (0)`, with deviations where there are several seeds."""
     if not records:
         return "not measured"
+    seeds = ", ".join(str(record["seed"]) for record in records)
     shown = []
     for key in FIGURES:
         values = [100 * record["figures"][key] for record in records]
         spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
         shown.append(f"{statistics.mean(values):.2f}{spread}")
-    return " / ".join(shown)
+    return " / ".join(shown) + f" ({seeds})"
 
 
-def averaged(groups: Sequence[Sequence[dict[str, Any]]]) -> str:
-    """The mean over products of each product's mean over seeds."""
-    means = (
-        statistics.mean(statistics.mean(100 * row["figures"][key] for row in group) for group in groups)
-        for key in FIGURES
-    )
+def averaged(groups: Sequence[Sequence[Record]]) -> str:
+    """The mean over products, of the first seed of each: that which all have."""
+    means = (statistics.mean(100 * group[0]["figures"][key] for group in groups) for key in FIGURES)
     return " / ".join(f"{value:.2f}" for value in means)
 
 
 def effort(found: Mapping[str, Mapping[str, Sequence[dict[str, Any]]]], variants: Sequence[str]) -> list[str]:
-    """CPU seconds of each variant, and how well the gate of `aand` tells held-out drawn defects (first seed)."""
+    """CPU seconds of each variant, and how well the gate of `aand` tells held-out drawn defects; first seeds."""
     lines = ["| product | gate AUROC | gate F1 | mean gate on good images | " + " | ".join(variants) + " |"]
     lines.append("| --- | ---: | ---: | ---: |" + " ---: |" * len(variants))
     for product, rows in found.items():
         gate = rows["aand"][0]["training"]["measured"].get("amplify", {}) if rows["aand"] else {}
         quality = [gate.get(name) for name in ("gate AUROC", "gate F1", "mean gate on good images")]
-        times = [
-            f"{statistics.mean(r['cpu_seconds'] for r in rows[name]):.0f} s" if rows[name] else "" for name in variants
-        ]
+        times = [f"{rows[name][0]['cpu_seconds']:.0f} s" if rows[name] else "" for name in variants]
         cells = ["" if value is None else f"{value:.3f}" for value in quality] + times
         lines.append(f"| {product} | " + " | ".join(cells) + " |")
     return lines
 
 
 def other_forms(found: Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]) -> list[str]:
-    """The forms measured on the runs of `aand`, one row a form, the mean over seeds."""
-    known = {name: [row["forms"] for row in rows["aand"] if "forms" in row] for name, rows in found.items()}
-    known = {name: rows for name, rows in known.items() if rows}
+    """The forms measured on the runs of `aand`, one row a form; first seeds."""
+    known = {name: [row["forms"] for row in rows[FORMS]] for name, rows in found.items() if rows[FORMS]}
     if not known:
         return ["Not measured."]
     names = next(iter(known.values()))[0]
     lines = ["On maps of 128 x 128, so slightly other figures than above.", ""]
     lines += ["| form | " + " | ".join(known) + " |", "| --- |" + " --- |" * len(known)]
     for name in names:
-        cells = [cell([{"figures": row[name]} for row in rows]) for rows in known.values()]
+        cells = [" / ".join(f"{100 * rows[0][name][key]:.2f}" for key in FIGURES) for rows in known.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 

@@ -1,20 +1,23 @@
 """What each part of DMDD adds, with a defect's edge and its inside measured apart; writes docs/ablations/dmdd.md.
 
-    python benchmarks/dmdd.py --runs DIR --data FOLDER... [--seeds 0 1 2] [--only-table]
+    python benchmarks/dmdd.py --runs DIR --data FOLDER... [--seeds 0 1 2] [--arms NAME...] [--only-table]
 
-Four detectors are compared, built on `lite`, each with one setting for all products. The first three lack parts of the
+Five detectors are compared, built on `lite`, each with one setting for all products. The others lack parts of the
 last; a detector that was not measured yet has no row:
 
 - trunk only: `reverse_distillation`, whose student is DMDD's trunk.
 - + normality: the trunk learns from pairs what belongs where a defect is; the map comes from normality alone.
-- + abnormality: the second branch too; the map is the raw sum of both. It is the next one's run without its head.
+- + abnormality: the second branch too; the map is that of normality alone. It is the last one's run without its head.
+- + abnormality, summed: the same run again, the map is the raw sum of both branches' distances.
 - + segmentation head: `dmdd` as it is, the same run again: the map of normality alone times 1 plus the head's
   probability.
 
 The edge of a defect are the pixels of its mask that lie within 3 px of its border, at the mask's own resolution; its
 inside is the rest. Each is measured against the good pixels of all images: the probability that a pixel of it scores
 higher than a good one. AUROC of all defect pixels and AUPRO@0.3 stand beside. A product whose defects are all edge has
-no figure for the inside. A finished run is kept as JSON and not repeated, so the script can be stopped and started.
+no figure for the inside. Methods as they are are trained by `benchmarks/results.py` into the same folder of runs. A
+finished run is kept as JSON and not repeated, so the script can be stopped and started; records are kept in dmdd.json
+beside the page.
 """
 
 from __future__ import annotations
@@ -22,15 +25,16 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ledger import Record, comparison, kept
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from results import ONE_THREAD, call
+from results import measure as measure_method
 
 from untaught.config import Settings, load_toml, merge, validate
 from untaught.data.base import Dataset
@@ -50,10 +54,13 @@ MOST_GOOD = 4_000_000
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "trunk only": ("reverse_distillation", {}),
     "+ normality": ("dmdd", {"use_msn": False, "sets": "normal", "decouple": {"abnormality": 0.0}}),
-    "+ abnormality": ("dmdd", {"use_msn": False, "sets": "both"}),
+    "+ abnormality": ("dmdd", {"use_msn": False}),
+    "+ abnormality, summed": ("dmdd", {"use_msn": False, "sets": "both"}),
     "+ segmentation head": ("dmdd", {}),
 }
-SAME_RUN = {"+ abnormality": "+ segmentation head"}
+SAME_RUN = dict.fromkeys(("+ abnormality", "+ abnormality, summed"), "+ segmentation head")
+METHODS = ("reverse_distillation", "dmdd")
+SHORT = {"image_auroc": "image AUROC", "pixel_auroc": "pixel AUROC", "aupro": "AUPRO@0.3"}
 FIGURES = {
     "image_auroc": "image",
     "pixel_auroc": "pixel",
@@ -65,20 +72,23 @@ FIGURES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--runs", type=Path)
     parser.add_argument("--data", type=Path, nargs="*", default=[])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--only-table", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("docs/ablations/dmdd.md"))
     args = parser.parse_args()
-    args.runs.mkdir(parents=True, exist_ok=True)
     if not args.only_table:
+        if args.runs is None:
+            parser.error("--runs is missing")
+        args.runs.mkdir(parents=True, exist_ok=True)
         for seed in args.seeds:
             for data in args.data:
                 for arm in args.arms:
                     measure(arm, data, seed, args.runs)
-    write_text(args.out, page([json.loads(path.read_text()) for path in sorted(args.runs.glob("*.json"))]))
+    known = kept(args.out.with_suffix(".json"), args.runs, ("arm", "product", "seed"))
+    write_text(args.out, page(known, comparison(args.runs, METHODS, SHORT)))
 
 
 def measure(arm: str, data: Path, seed: int, runs: Path) -> None:
@@ -86,13 +96,17 @@ def measure(arm: str, data: Path, seed: int, runs: Path) -> None:
     done = runs / f"{slug(arm)}-{data.name}-{seed}.json"
     if done.exists():
         return
-    method, model = ARMS[arm]
-    out = runs / f"{slug(SAME_RUN.get(arm, arm))}-{data.name}-{seed}"
-    trained = ARMS[SAME_RUN.get(arm, arm)]
-    if not (out / "card.json").exists() or (out / "checkpoint").exists():
-        words = ["train", trained[0], "--data", data, "--seed", seed, "--out", out, "--resume"]
-        words += [word for pair in flat(trained[1]) for word in ("--set", pair)]
-        subprocess.run([sys.executable, "-m", "untaught", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    model, run = ARMS[arm][1], SAME_RUN.get(arm, arm)
+    method, changes = ARMS[run]
+    if changes:
+        out = runs / f"{slug(run)}-{data.name}-{seed}"
+        words = ["train", method, "--data", data, "--seed", seed, "--out", out, "--resume"]
+        words += [word for pair in flat(changes) for word in ("--set", pair)]
+        if not (out / "card.json").exists():
+            call(ONE_THREAD, *words)
+    else:
+        out = runs / f"{method}-{data.name}-{seed}"
+        measure_method(method, data, seed, runs, ONE_THREAD)
     detector = Detector(out)
     if arm in SAME_RUN:
         settings = validate(Settings, merge(load_toml(out / "settings.toml"), {"model": model}))
@@ -100,7 +114,7 @@ def measure(arm: str, data: Path, seed: int, runs: Path) -> None:
         state = load_tensors(out / "weights.safetensors")[0]
         smaller.load_state_dict({name: state[name] for name in smaller.state_dict()})
         detector.score = scorer(smaller.eval(), detector.device)
-    record = {"arm": arm, "method": method, "product": data.name, "seed": seed, "machine": machine()}
+    record: Record = {"arm": arm, "product": data.name, "seed": seed, "machine": machine()}
     record |= {"figures": figures(detector, open_dataset(str(data)))}
     write_text(done, json.dumps(record, indent=1))
     print(
@@ -166,17 +180,22 @@ def flat(settings: dict[str, Any], path: str = "model") -> Iterator[str]:
 
 def slug(arm: str) -> str:
     """A file name."""
-    return arm.strip("+ ").replace(" ", "_")
+    return arm.strip("+ ").replace(",", "").replace(" ", "_")
 
 
-def page(records: list[dict[str, Any]]) -> str:
-    """The table: means over the seeds, a row for each detector and product, and the mean over products."""
+def page(records: list[Record], compared: list[str]) -> str:
+    """Both methods on all products, then means over the seeds, a row for each detector and product."""
     products = sorted({record["product"] for record in records})
     lines = ["# What each part of DMDD adds", "", *(__doc__ or "").split("\n\n", 2)[2].strip().splitlines(), ""]
+    lines += ["## Beside reverse distillation", ""]
+    lines += [
+        "Mean of four: bottle, screw, magnetic_tile, and the mean of the papers; ± over the seeds that both have."
+    ]
+    lines += ["", *compared, "", "## What each part adds", ""]
     seeds = sorted({record["seed"] for record in records})
     lines += [f"Seeds: {', '.join(map(str, seeds))}. All figures in percent, means over the seeds measured.", ""]
-    for product in ["mean", *products]:
-        lines += [f"## {product if product != 'mean' else 'Mean of ' + ', '.join(products)}", ""]
+    for product in ["mean", *products] if products else []:
+        lines += [f"### {product if product != 'mean' else 'Mean of ' + ', '.join(products)}", ""]
         lines += [f"| detector | {' | '.join(FIGURES.values())} | seeds |", "|---" * (len(FIGURES) + 2) + "|"]
         for arm in ARMS:
             own = [record for record in records if record["arm"] == arm]

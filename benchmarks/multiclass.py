@@ -1,11 +1,11 @@
 """One model for all products against one model each: trains what is missing, writes docs/ablations/multiclass.md.
 
-Models of one product are those of benchmarks/results.py, in the same folder of runs; what is there already is not
-repeated, so the script can be stopped and started. Preset `lite`, default settings; last epoch; nothing of the test
-split is seen in training. Milliseconds are CPU time from file to verdict on one thread. Variants are models for all
-products that differ from a method by what their name says: what `stfpm` and `dcam` are compared by, and both remedies
-for what `dcam` trains behind its gates and scores before them.
-What benchmarks/latency.py printed is taken up from latency.md in the folder of runs, where it is there.
+Models of one product are those of benchmarks/results.py, in the same folder of runs or among its records; what is there
+already is not repeated, so the script can be stopped and started. Preset `lite`, default settings; last epoch; nothing
+of the test split is seen in training. Milliseconds are CPU time from file to verdict on one thread. Variants are models
+for all products that differ from a method by what their name says: what `stfpm` and `dcam` are compared by, and both
+remedies for what `dcam` trains behind its gates and scores before them. What benchmarks/latency.py printed is taken up
+from latency.md in the folder of runs, where it is there. Records are kept in multiclass.json beside the page.
 
     python benchmarks/multiclass.py --runs DIR --data FOLDER... [--methods NAME...] [--variants NAME...] [--seeds 0]
                                     [--only-all] [--only-table]
@@ -19,8 +19,8 @@ import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from ledger import Record, kept, of_methods
 from results import FIGURES, call, measure, seconds_per_image
 
 from untaught.engine.provenance import machine, versions
@@ -36,6 +36,7 @@ VARIANTS: Mapping[str, Sequence[str]] = {
     "dcam: no relative entropy": ("dcam", "model.entropy=0"),
 }
 NONE = "not measured"
+LATENCY = "latency"
 HEAD = """# One model for many products
 
 Written by `benchmarks/multiclass.py`: preset `lite`, default settings, last epoch, raw scores, every mask at its own
@@ -51,7 +52,6 @@ the two rows is due to them. The published form of `dcam` trains gated features 
 remedy"); `raw_weight` trains the ungated ones as well, `keep_attention` scores the gated ones. The published form of
 `stfpm` is that of unit vectors.
 """
-Record = dict[str, Any]
 
 
 def main() -> None:
@@ -77,8 +77,14 @@ def main() -> None:
         for method in () if args.only_all else args.methods:
             for folder in args.data:
                 measure(method, folder, seed, args.runs, args.workers)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(page(args.runs, args.methods, [folder.name for folder in args.data], args.seeds), "utf-8")
+    if (turns := args.runs / "latency.md").exists():
+        table = {"name": LATENCY, "seed": args.seeds[0], "table": turns.read_text("utf-8").strip()}
+        (args.runs / "all").mkdir(exist_ok=True)
+        place(args.runs, LATENCY, args.seeds[0]).write_text(json.dumps(table, indent=1))
+    every = kept(args.out.with_suffix(".json"), args.runs / "all", ("name", "seed"))
+    chosen = [record for record in every if record["seed"] in args.seeds]
+    each = [record for record in of_methods(args.runs, args.methods) if record["seed"] in args.seeds]
+    args.out.write_text(page(chosen, each, args.methods, [folder.name for folder in args.data], args.seeds), "utf-8")
 
 
 def place(runs: Path, name: str, seed: int) -> Path:
@@ -98,29 +104,33 @@ def together(name: str, data: Sequence[Path], seed: int, runs: Path, workers: in
     asked += [word for change in changes for word in ("--set", change)]
     trained, cpu = call(workers, "train", method, *named, *asked, "--seed", seed, "--out", out, "--resume")
     figures, _ = call(workers, "evaluate", out, *named)
+    found = {product: {key: own[key] for key in FIGURES} for product, own in figures["products"].items()}
+    training = trained["training"]
     record = {
-        "name": name, "method": method, "seed": seed, "epochs": epochs,
-        "figures": figures["products"], "together": figures,
-        "cpu_seconds": cpu, "cpu_seconds_per_image": seconds_per_image(out, data[0]), "training": trained["training"],
+        "name": name, "seed": seed, "figures": found, "asked": epochs,
+        "mean": {key: statistics.mean(own[key] for own in found.values()) for key in FIGURES},
+        "cpu_seconds": cpu, "cpu_seconds_per_image": seconds_per_image(out, data[0]),
+        "epochs": sum(training["epochs"].values()), "parameters": training["parameters"],
         "bytes": (out / "weights.safetensors").stat().st_size, "machine": machine(), "versions": versions(),
     }  # fmt: skip
     done.write_text(json.dumps(record, indent=1))
     print(name, "all", seed, f"{cpu:.0f} CPU s", flush=True)
 
 
-def read(path: Path) -> Record | None:
-    """A record, or None where it was not measured."""
-    return json.loads(path.read_text()) if path.exists() else None
-
-
-def page(runs: Path, methods: Sequence[str], products: Sequence[str], seeds: Sequence[int]) -> str:
-    """The whole page."""
+def page(
+    every: Sequence[Record],
+    each: Sequence[Record],
+    methods: Sequence[str],
+    products: Sequence[str],
+    seeds: Sequence[int],
+) -> str:
+    """The whole page, from the records of models for all products and those of models of one."""
     told = f"Seeds {', '.join(map(str, seeds))}." if len(seeds) > 1 else f"One seed ({seeds[0]}): no deviations."
-    all_ = {method: [found for seed in seeds if (found := read(place(runs, method, seed)))] for method in methods}
-    if asked := sorted({record["epochs"] for found in all_.values() for record in found if record["epochs"]}):
+    all_ = {method: [record for record in every if record["name"] == method] for method in methods}
+    if asked := sorted({record["asked"] for found in all_.values() for record in found if record.get("asked")}):
         told += f" Models for all were trained for {', '.join(map(str, asked))} epochs in place of the stopping rule."
-    each = {
-        (method, product): [found for seed in seeds if (found := read(runs / f"{method}-{product}-{seed}.json"))]
+    alone = {
+        (method, product): [r for r in each if (r["method"], r["product"]) == (method, product)]
         for method in methods
         for product in products
     }
@@ -130,7 +140,7 @@ def page(runs: Path, methods: Sequence[str], products: Sequence[str], seeds: Seq
         cells[method, which] = {
             product: [record["figures"][product] for record in all_[method]]
             if which == "all"
-            else [record["figures"] for record in each[method, product]]
+            else [record["figures"] for record in alone[method, product]]
             for product in products
         }
     head = ["product", *(f"{method}, {which}" for method, which in columns)]
@@ -144,24 +154,27 @@ def page(runs: Path, methods: Sequence[str], products: Sequence[str], seeds: Seq
         *rule(["", "trained parameters", "weights, MB", "training, CPU s", "ms an image"]),
     ]
     for method in methods:
-        lines += cost(method, all_[method], [record for product in products for record in each[method, product]])
-    lines += apart(methods[:2], runs, products, seeds)
-    if (turns := runs / "latency.md").exists():
-        lines += ["", "## Latency in turns", "", "Written by `benchmarks/latency.py`.", "", turns.read_text("utf-8")]
-    first = next((records[0] for records in all_.values() if records), None)
-    lines += ["", f"Machine: {first['machine']}. Versions: {first['versions']}." if first else NONE, ""]
+        lines += cost(method, all_[method], [record for product in products for record in alone[method, product]])
+    lines += apart(methods[:2], every)
+    for record in every:
+        if record["name"] == LATENCY:
+            lines += ["", "## Latency in turns", "", "Written by `benchmarks/latency.py`.", "", record["table"]]
+    shown = dict.fromkeys(
+        f"{record['machine']}. Versions: {record['versions']}" for record in every if "mean" in record
+    )
+    lines += ["", *(f"Machine: {one}." for one in shown), ""]
     return "\n".join(lines)
 
 
-def apart(methods: Sequence[str], runs: Path, products: Sequence[str], seeds: Sequence[int]) -> list[str]:
+def apart(methods: Sequence[str], every: Sequence[Record]) -> list[str]:
     """Methods and variants: means over products."""
     lines = ["", APART, *rule(["model", "mean of products", "epochs", "training, CPU s"])]
     for name in (*methods, *VARIANTS):
-        if records := [found for seed in seeds if (found := read(place(runs, name, seed)))]:
-            figures = {product: [record["figures"][product] for record in records] for product in products}
-            epochs = statistics.mean(sum(record["training"]["epochs"].values()) for record in records)
+        if records := [record for record in every if record["name"] == name]:
+            epochs = statistics.mean(record["epochs"] for record in records)
             seconds = statistics.mean(record["cpu_seconds"] for record in records)
-            lines.append(row(name, [mean(figures), f"{epochs:.0f}", f"{seconds:.0f}"]))
+            cells = [three([record["mean"] for record in records]), f"{epochs:.0f}", f"{seconds:.0f}"]
+            lines.append(row(name, cells))
     return lines
 
 
@@ -194,7 +207,7 @@ def cost(method: str, all_: Sequence[Record], each: Sequence[Record]) -> list[st
     lines = []
     if all_:
         record = all_[0]
-        figures = [f"{record['training']['parameters']:,}", f"{record['bytes'] / 1e6:.1f}"]
+        figures = [f"{record['parameters']:,}", f"{record['bytes'] / 1e6:.1f}"]
         seconds = statistics.mean(item["cpu_seconds"] for item in all_)
         per_image = 1000 * statistics.mean(item["cpu_seconds_per_image"] for item in all_)
         lines.append(row(f"{method}, all", [*figures, f"{seconds:.0f}", f"{per_image:.0f}"]))

@@ -26,6 +26,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import ledger
+
 from untaught.engine.provenance import machine, versions
 from untaught.registry import method_names
 
@@ -33,6 +35,8 @@ FIGURES = {"image_auroc": "Image AUROC", "pixel_auroc": "Pixel AUROC", "aupro": 
 PEERS = {"padim": "PaDiM", "patchcore": "PatchCore 1 %", "stfpm": "anomalib STFPM, 10 epochs"}
 DEFAULT = "reverse_distillation"
 TIMED = 16
+ONE_THREAD = os.cpu_count() or 1
+"""So many workers that each has one thread."""
 NONE = "not measured"
 Records = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # product -> method or peer -> one record a seed
 HEAD = """# Results
@@ -56,8 +60,11 @@ the training process (user + system), from its start for untaught, without impor
 machine, so wall times would not compare. Uninformed students made their teachers first where they found none, about 110
 CPU seconds each, once for all products. An image's time is CPU time from file to verdict with one thread, the median
 of sixteen test images. The runs of stfpm were trained before its map was changed and scored anew with today's: neither
-training nor an image's score depends on it; their records say so.
+training nor an image's score depends on it; their records say so. Times with a star were taken on a processor without
+bfloat16 and wider instructions than AVX2, where training is in float32 and everything takes two to three times as long:
+compare them with each other only.
 """
+NARROW = "AVX2"
 
 
 def main() -> None:
@@ -156,10 +163,7 @@ def renewed(known: Path, runs: Path | None, peers: Path | None) -> dict[str, lis
     """The records known so far and those of finished runs, which go before; figures by kind of defect are left out."""
     every = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {"ours": [], "peers": []}
     for side, folder, names in (("ours", runs, ("method", "product")), ("peers", peers, ("model", "data"))):
-        files = sorted(folder.glob("*.json")) if folder else []
-        found = every[side] + [json.loads(path.read_text()) for path in files]
-        latest = {(*(record[name] for name in names), record["seed"]): record for record in found}
-        every[side] = [latest[key] for key in sorted(latest)]
+        every[side] = ledger.renewed(every[side], folder, (*names, "seed"))
         for record in every[side]:
             record["figures"].pop("kinds", None)
     return every
@@ -218,7 +222,9 @@ def mean_records(groups: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, A
         rows = [group[n] for group in groups]
         figures = {key: mean([row["figures"][key] for row in rows]) for key in FIGURES}
         times = {key: mean([row.get(key) for row in rows]) for key in ("cpu_seconds", "train_cpu_seconds")}
+        own = {"device": " and ".join(sorted({row.get("machine", {}).get("device", "") for row in rows}))}
         means.append({"figures": figures, **times, "cpu_seconds_per_image": mean([cpu_of(row) for row in rows])})
+        means[-1]["machine"] = own
     return means
 
 
@@ -250,7 +256,12 @@ def training_seconds(records: Iterable[dict[str, Any]]) -> str:
     whole = [row for row in records if not row.get("resumed")]
     found = [row.get(key) for row in whole for key in ("cpu_seconds", "train_cpu_seconds")]
     known = [value for value in found if value is not None]
-    return f"{statistics.mean(known):.0f}" if known else NONE
+    return f"{statistics.mean(known):.0f}{star(whole)}" if known else NONE
+
+
+def star(records: Iterable[dict[str, Any]]) -> str:
+    """A star where times are those of a narrow processor."""
+    return " *" if any(NARROW in record.get("machine", {}).get("device", "") for record in records) else ""
 
 
 def cpu_of(record: dict[str, Any]) -> float | None:
@@ -261,8 +272,9 @@ def cpu_of(record: dict[str, Any]) -> float | None:
 
 def milliseconds(records: Iterable[dict[str, Any]]) -> str:
     """CPU milliseconds of an image."""
+    records = list(records)
     known = [seconds for seconds in map(cpu_of, records) if seconds is not None]
-    return f"{1000 * statistics.mean(known):.0f}" if known else NONE
+    return f"{1000 * statistics.mean(known):.0f}{star(records)}" if known else NONE
 
 
 def effort(ours: Records) -> list[str]:

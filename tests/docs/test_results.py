@@ -66,3 +66,15 @@ def test_finished_runs_are_not_repeated(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "call", lambda *arguments: (_ for _ in ()).throw(AssertionError("trained again")))
     (tmp_path / "m-bottle-0.json").write_text("{}")
     results.measure("m", tmp_path / "bottle", 0, tmp_path, 1)
+
+
+def test_times_of_a_narrow_processor_have_a_star():
+    narrow = {"device": "a mill, AVX2", "cores": "2"}
+    ours = {
+        "pa_1": {"a": [record("a", "pa_1", 0, 0.9)], "b": [record("b", "pa_1", 0, 0.9, machine=narrow)]},
+        "pa_2": {"a": [record("a", "pa_2", 0, 0.8)], "b": [record("b", "pa_2", 0, 0.8)]},
+    }
+    text = results.page(ours, {})
+    assert "| pa_1 | 0 | 50 | 50 * |" in text
+    assert "| pa_2 | 0 | 40 | 40 |" in text
+    assert "| mean of 2 papers | | 40 | 40 * |" in text

@@ -1,0 +1,80 @@
+"""Records of finished runs: kept as JSON beside the page that is made of them, so that a page can grow run by run."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+RESULTS = Path("docs/results.json")
+ALONE = ("bottle", "screw", "magnetic_tile")
+
+
+def renewed(known: Sequence[Record], runs: Path | None, keys: Sequence[str]) -> list[Record]:
+    """The records known so far and those of finished runs, which go before, in the order of their keys.
+
+    Args:
+        known: records of before.
+        runs: a folder with a JSON file for each finished run; files that lack a key are of something else.
+        keys: what names a record; one with the same is replaced.
+    """
+    files = sorted(runs.glob("*.json")) if runs else []
+    found = [record for path in files if set(keys) <= set(record := json.loads(path.read_text(encoding="utf-8")))]
+    latest = {tuple(record[key] for key in keys): record for record in [*known, *found]}
+    return [latest[key] for key in sorted(latest)]
+
+
+def kept(path: Path, runs: Path | None, keys: Sequence[str]) -> list[Record]:
+    """The records of a file, renewed by those of finished runs and written back."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    every = renewed(known, runs, keys)
+    path.write_text(json.dumps(every, indent=1) + "\n", encoding="utf-8")
+    return every
+
+
+def of_methods(runs: Path | None, methods: Sequence[str]) -> list[Record]:
+    """What benchmarks/results.py measured of these methods: in its records and among the finished runs."""
+    known = json.loads(RESULTS.read_text(encoding="utf-8"))["ours"] if RESULTS.exists() else []
+    every = renewed(known, runs, ("method", "product", "seed"))
+    return [record for record in every if record["method"] in methods]
+
+
+def of_sets(records: Sequence[Record], figure: str) -> list[float]:
+    """A figure's mean over bottle, screw, magnetic_tile and the mean of the papers: one a seed that all have.
+
+    Args:
+        records: of one method, any products and seeds.
+        figure: its name among the figures.
+    """
+    values: Mapping[tuple[str, int], float] = {(r["product"], r["seed"]): r["figures"][figure] for r in records}
+    papers = sorted({product for product, _ in values if product.startswith("pa_")})
+    means = []
+    for seed in sorted({seed for _, seed in values}):
+        if papers and all((product, seed) in values for product in (*papers, *ALONE)):
+            group = statistics.mean(values[product, seed] for product in papers)
+            means.append(statistics.mean([group, *(values[product, seed] for product in ALONE)]))
+    return means
+
+
+def comparison(runs: Path | None, methods: Sequence[str], figures: Mapping[str, str]) -> list[str]:
+    """A table of methods on all shared products, with the seeds that all of them have."""
+    every = of_methods(runs, methods)
+    own = {name: [record for record in every if record["method"] == name] for name in methods}
+    products = {name: {(r["product"], r["seed"]) for r in records} for name, records in own.items()}
+    both = set.intersection(*products.values())
+    lines = [f"| method | seeds | {' | '.join(figures.values())} |", "| --- | --- |" + " ---: |" * len(figures)]
+    for name, records in own.items():
+        chosen = [record for record in records if (record["product"], record["seed"]) in both]
+        found = {key: of_sets(chosen, key) for key in figures}
+        count = len(next(iter(found.values())))
+        cells = [
+            f"{100 * statistics.mean(values):.2f}"
+            + (f" ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else "")
+            for values in found.values()
+            if values
+        ]
+        lines.append(f"| {name} | {count} | " + " | ".join(cells or ["not measured"] * len(figures)) + " |")
+    return lines
