@@ -16,6 +16,7 @@ from untaught.engine.evaluate import evaluate, to_json
 from untaught.engine.train import train
 from untaught.errors import ConfigError, RunError
 from untaught.export.exporter import export_run
+from untaught.methods.reverse_distillation import ReverseDistillation
 from untaught.report.drawn import drawn_lines
 from untaught.report.evaluation import read_drawn
 from untaught.report.page import write_report
@@ -51,6 +52,29 @@ def test_every_product_is_trained_on_and_held_out_as_it_would_be_alone(run):
         assert [sum(name.startswith(product) for name in names) for product in ("arm/", "base/")] == [*counts], part
     assert data.name == run.card.name
     assert "2 products" in data.layout
+
+
+def test_batches_are_mixed_and_an_epoch_shows_every_image_once(line, tmp_path, monkeypatch):
+    seen = []
+    loss = ReverseDistillation.loss
+
+    def watched(self, batch):
+        if self.training:
+            seen.append(batch.index.tolist())
+        return loss(self, batch)
+
+    monkeypatch.setattr(ReverseDistillation, "loss", watched)
+    changes = {"training": {"batch_size": 9}}
+    settings = Settings(method="reverse_distillation", data=str(line), image_size=64, epochs=2, model=changes)
+    train(settings, tmp_path / "run")
+    names = [item.name for item in Run(tmp_path / "run").card.data.train]
+    assert len(names) == 26
+    assert [len(batch) for batch in seen] == [9, 9, 8] * 2
+    for epoch in (seen[:3], seen[3:]):
+        assert sorted(number for batch in epoch for number in batch) == list(range(26))
+        products = [{names[number].split("/")[0] for number in batch} for batch in epoch]
+        assert products == [{"arm", "base"}] * 3, "a batch of one product alone pulls the student to and fro"
+    assert seen[:3] != seen[3:]
 
 
 def test_each_product_has_its_calibration_and_all_together_have_one(run):
