@@ -58,6 +58,9 @@ class DataRecord(_Part):
     train: list[FileRecord] = Field(default_factory=list)
     monitor: list[FileRecord] = Field(default_factory=list, description="good images that steer the stopping rule")
     calibration: list[FileRecord] = Field(default_factory=list, description="good images that only set the thresholds")
+    earlier: list[FileRecord] = Field(
+        default_factory=list, description="good images that set, before `calibration`, a threshold that still stands"
+    )
     copies: list[str] = Field(default_factory=list, description="exact copies of other images, left out")
     calibration_copies: list[str] = Field(
         default_factory=list, description="exact copies left out when the thresholds were set anew"

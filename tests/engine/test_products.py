@@ -14,10 +14,10 @@ from untaught.engine.calibrate import calibrate
 from untaught.engine.drawn import detect_drawn
 from untaught.engine.evaluate import evaluate, to_json
 from untaught.engine.train import train
-from untaught.errors import ConfigError, RunError
+from untaught.errors import ConfigError, DataError, RunError
 from untaught.export.exporter import export_run
 from untaught.methods.reverse_distillation import ReverseDistillation
-from untaught.report.drawn import drawn_lines
+from untaught.report.drawn import drawn_lines, view_drawn
 from untaught.report.evaluation import read_drawn
 from untaught.report.page import write_report
 from untaught.report.view import view_run
@@ -206,6 +206,45 @@ def test_new_good_images_of_one_product_move_its_threshold_alone(run, tmp_path):
     assert sum(item.name.startswith("arm/") for item in card.data.calibration) == 4
     with pytest.raises(ConfigError, match="'cap' is not known"):
         calibrate(copy, str(tmp_path / "new"), product="cap")
+
+
+@pytest.mark.parametrize("product", ["", "base"])
+def test_images_that_a_standing_threshold_was_set_on_are_no_test_images(run, line, tmp_path, product):
+    for name, seed in (("arm", 50), ("base", 51)):
+        Toy(seed=seed, train=2, test_good=1, test_bad=0, size=64).write(tmp_path / "test set" / name)
+    for item in run.card.data.calibration:
+        source, target = line / item.name, tmp_path / "test set" / item.name.replace("/train/good/", "/test/good/held ")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    Toy(seed=8, train=9, test_good=0, test_bad=0, size=64).write(tmp_path / "new")
+    copy = Run(_copy(run, tmp_path))
+    calibrate(copy, str(tmp_path / "new"), product=product)
+    old = {item.sha256 for item in run.card.data.calibration}
+    data = Run(copy.folder).card.data
+    assert old <= {item.sha256 for item in (*data.calibration, *data.earlier)}
+    assert not {item.sha256 for item in data.calibration} & {item.sha256 for item in data.earlier}
+    with pytest.raises(DataError, match="6 test image"):
+        evaluate(Run(copy.folder), str(tmp_path / "test set"))
+    for name, seed in (("arm", 18), ("base", 19)):
+        Toy(seed=seed, train=5, test_good=0, test_bad=0, size=64).write(tmp_path / "whole" / name)
+    calibrate(Run(copy.folder), str(tmp_path / "whole"))
+    assert Run(copy.folder).card.data.earlier == [], "no threshold of before is left"
+    evaluate(Run(copy.folder), str(tmp_path / "test set"))
+
+
+def test_every_product_is_drawn_on_however_few_drawings_are_wanted(run, tmp_path):
+    copy = Run(_copy(run, tmp_path))
+    rows = detect_drawn(copy, sizes=(0.2, 0.3), draws=1)
+    assert {row.product for row in rows} == {"arm", "base"}
+
+
+def test_the_report_counts_false_rejects_of_the_images_drawn_on_by_the_threshold_that_judged(run, tmp_path):
+    Toy(seed=8, train=9, test_good=0, test_bad=0, size=64).write(tmp_path / "new")
+    copy = Run(_copy(run, tmp_path))
+    calibrate(copy, str(tmp_path / "new"))
+    rows = detect_drawn(copy, str(tmp_path / "new"), sizes=(0.2,), draws=9)
+    assert {row.product for row in rows} == {""}
+    assert "of all 9 are rejected" in view_drawn(Run(copy.folder)).lead.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_a_calibration_that_names_no_product_says_that_theirs_stay(run, tmp_path, capsys):

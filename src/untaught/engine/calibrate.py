@@ -101,17 +101,31 @@ def _calibrate(
     else:
         run.card.calibration = calibration
         run.card.products |= calibrate_products(pairs, [its[sample.name] for sample in samples], *promise)
-    kept = [item for item in run.card.data.calibration if product and not item.name.startswith(f"{product}/")]
     start = f"{product}/" if product and product not in {sample.product for sample in samples} else ""
-    run.card.data.calibration = kept + [
+    fresh = [
         FileRecord(name=start + item.name, sha256=hashes[item.name], picture=detector.pictures[item.name])
         for item in samples
     ]
+    _replace(run, fresh, product, {its[sample.name] for sample in samples})
     run.card.data.calibration_copies = sorted(start + name for name in copies)
     run.card.metrics.clear()  # figures at the old threshold are no longer true
     run.forget_evaluation("drawn.json")  # first: cut short here, there is none rather than one of another threshold
     run.save_card()
     return calibration
+
+
+def _replace(run: Run, fresh: Sequence[FileRecord], product: str, renewed: set[str]) -> None:
+    """Put new images in the card's list, and among the earlier ones those that some threshold still stands on."""
+    data, old = run.card.data, run.card.data.calibration
+    stays = [item for item in old if product and run.card.product_of(item.name) != product]
+    stands = old if product else [item for item in old if run.card.product_of(item.name) not in renewed]
+    new = {item.sha256 for item in (*stays, *fresh)}
+    if product or run.card.products.keys() - renewed:
+        known = {item.sha256: item for item in (*data.earlier, *stands) if item.sha256 not in new}
+        data.earlier = list(known.values())
+    else:
+        data.earlier = []
+    data.calibration = [*stays, *fresh]
 
 
 def calibrate_scores(pairs: Sequence[tuple[float, float]], rate: float, kind: Kind) -> Calibration:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,7 +140,9 @@ class Pictures:
 
 
 def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], list[str], Pictures]:
-    """At most so many of the good images that set the thresholds, whose thresholds judge them, and pixels (h, w, 3).
+    """Good images that set the thresholds, whose thresholds judge them, and pixels (h, w, 3).
+
+    At most so many, in turns of all products, but one of each at least.
 
     Raises:
         DataError: none is there.
@@ -147,9 +150,13 @@ def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], li
     run = detector.run
     dataset, wanted = open_dataset(spec), {item.sha256: item.name for item in run.card.data.calibration}
     good = {sample.name: sample for sample in dataset.samples if not sample.defective}
-    order = [good[name] for name in shuffled(sorted(good), run.card.seed)]  # so that all products have their turn
-    known = ((sample, wanted.get(dataset.fingerprint(sample, run.card.recipe))) for sample in order)
-    found = [(sample, run.card.product_of(name)) for sample, name in known if name is not None][:most]
+    groups: dict[str, list[tuple[Sample, str]]] = {}
+    for sample in (good[name] for name in shuffled(sorted(good), run.card.seed)):
+        if (name := wanted.get(dataset.fingerprint(sample, run.card.recipe))) is not None:
+            product = run.card.product_of(name)
+            groups.setdefault(product, []).append((sample, product))
+    turns = zip_longest(*(groups[product] for product in sorted(groups)))
+    found = [item for turn in turns for item in turn if item is not None][: max(most, len(groups))]
     if not found:
         raise DataError(
             f"{spec} holds none of the {len(wanted)} good images that set the threshold of {run.folder}",
@@ -174,10 +181,10 @@ def draw(
     images: Images, settings: AnomalySettings, sizes: Sequence[float], draws: int, seed: int
 ) -> Iterator[tuple[int, float, Pair]]:
     """Number of the image, size and pair; images take turns, and draws that show nothing are left out."""
-    for size in sizes:
+    for rank, size in enumerate(sizes):
         drawer = Drawer(settings.model_copy(update={"size": (size, size), "clean": 0.0}))
         for turn in range(draws):
-            number = turn % len(images)
+            number = (rank * draws + turn) % len(images)
             rng = np.random.default_rng(derive(seed, "drawn", f"{size:g}", turn))
             pair = drawer(images[number], rng, images)
             if pair.kind != GOOD:

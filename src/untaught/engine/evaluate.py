@@ -34,7 +34,7 @@ from untaught.progress import Progress, Report, silent
 from untaught.records import GOOD, Prediction, Result, Sample, region_row
 from untaught.run import Run, opened
 
-USED = ("train", "monitor", "calibration")  # lists of the card in which no test image may be
+USED = ("train", "monitor", "calibration", "earlier")  # lists of the card in which no test image may be
 KEYS = [
     "image_auroc",
     "image_ap",

@@ -37,7 +37,8 @@ def view_drawn(run: Run) -> DrawnView | None:
     drawn = read_drawn(run)
     if drawn is None or not drawn.rows:
         return None
-    known = list(run.card.products.values()) or [run.card.calibration]
+    judged = {row.product for row in drawn.rows}
+    known = [run.card.products.get(name, run.card.calibration) for name in sorted(judged)]
     above = sum(score > its.image.value for its in known for score in its.scores)
     return DrawnView(
         f"Synthetic: {plural(len(drawn.rows), 'defect')} drawn on {plural(drawn.images, 'held-out good image')} and "

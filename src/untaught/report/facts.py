@@ -119,7 +119,8 @@ def differing(settings: Sequence[Mapping[str, str]]) -> list[tuple[str, list[str
 
 def _data(card: Card) -> list[tuple[str, str]]:
     data = card.data
-    lists = (("Trained on", data.train), ("Steering the stop", data.monitor), ("Calibrated on", data.calibration))
+    lists = [("Trained on", data.train), ("Steering the stop", data.monitor), ("Calibrated on", data.calibration)]
+    lists += [("Thresholds that still stand set on", data.earlier)] if data.earlier else []
     facts = [("Source", data.spec), ("Layout", data.layout)]
     facts += [(name, f"{plural(len(files), 'image')}{_digest(files)}") for name, files in lists]
     left = (("Did not decode, left out", data.quarantined), ("Exact copies, left out", data.copies))
