@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ledger import Record, comparison, kept, of_methods
+from ledger import Record, comparison, kept, of_methods, seconds
 from results import ONE_THREAD, call
 from results import measure as measure_method
 
@@ -82,10 +82,11 @@ def measure(variant: str, data: Path, seed: int, runs: Path) -> None:
         record["forms"] = forms(runs / f"aand-{data.name}-{seed}", data)
         done.write_text(json.dumps(record, indent=1))
         return
+    resumed = out.exists()
     options = [part for change in VARIANTS[variant] for part in ("--set", change)]
     trained, cpu = call(ONE_THREAD, "train", "aand", "--data", data, "--seed", seed, "--out", out, "--resume", *options)
     figures, _ = call(ONE_THREAD, "evaluate", out, "--data", data)
-    record |= {"figures": {key: figures[key] for key in FIGURES}, "cpu_seconds": cpu}
+    record |= {"figures": {key: figures[key] for key in FIGURES}, "cpu_seconds": cpu, "resumed": resumed}
     record |= {"training": trained["training"], "machine": machine(), "versions": versions()}
     done.write_text(json.dumps(record, indent=1))
     print(name, [round(100 * (figures[key] or 0), 2) for key in FIGURES], f"{cpu:.0f} CPU s", flush=True)
@@ -166,10 +167,14 @@ def page(records: Sequence[Record], compared: Sequence[str]) -> str:
     lines += ["| product | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
     lines += [f"| {product} | " + " | ".join(cell(found[product][name]) for name in names) + " |" for product in varied]
     for names_ in (names, names[:-1]):
-        whole = [found[product] for product in varied if all(found[product][name] for name in names_)]
+        whole = [
+            found[product]
+            for product in varied
+            if all(any(record["seed"] == 0 for record in found[product][name]) for name in names_)
+        ]
         if len(whole) > 1:
             means = [averaged([rows[name] for rows in whole]) if name in names_ else "" for name in names]
-            lines.append(f"| mean of {len(whole)} products, first seed | " + " | ".join(means) + " |")
+            lines.append(f"| mean of {len(whole)} products, seed 0 | " + " | ".join(means) + " |")
     lines += ["", "## The gate on held-out images, and what training took", "", *effort(found, names), ""]
     lines += ["## Other forms of map and score", "", *other_forms(found), ""]
     shown = dict.fromkeys(f"{record['machine']}" for record in records if record["variant"] in VARIANTS)
@@ -190,9 +195,9 @@ def cell(records: Sequence[dict[str, Any]]) -> str:
 
 
 def averaged(groups: Sequence[Sequence[Record]]) -> str:
-    """The mean over products, of the first seed of each: that which all have."""
-    means = (statistics.mean(100 * group[0]["figures"][key] for group in groups) for key in FIGURES)
-    return " / ".join(f"{value:.2f}" for value in means)
+    """The mean over products, of the seed 0 of each."""
+    firsts = [next(record for record in group if record["seed"] == 0) for group in groups]
+    return " / ".join(f"{statistics.mean(100 * row['figures'][key] for row in firsts):.2f}" for key in FIGURES)
 
 
 def effort(found: Mapping[str, Mapping[str, Sequence[dict[str, Any]]]], variants: Sequence[str]) -> list[str]:
@@ -202,7 +207,8 @@ def effort(found: Mapping[str, Mapping[str, Sequence[dict[str, Any]]]], variants
     for product, rows in found.items():
         gate = rows["aand"][0]["training"]["measured"].get("amplify", {}) if rows["aand"] else {}
         quality = [gate.get(name) for name in ("gate AUROC", "gate F1", "mean gate on good images")]
-        times = [f"{rows[name][0]['cpu_seconds']:.0f} s" if rows[name] else "" for name in variants]
+        taken = [seconds(rows[name][0]) if rows[name] else None for name in variants]
+        times = ["" if value is None else f"{value:.0f} s" for value in taken]
         cells = ["" if value is None else f"{value:.3f}" for value in quality] + times
         lines.append(f"| {product} | " + " | ".join(cells) + " |")
     return lines

@@ -12,6 +12,9 @@ last; a detector that was not measured yet has no row:
 - + segmentation head: `dmdd` as it is, the same run again: the map of normality alone times 1 plus the head's
   probability.
 
+The rows differ in more than the part: the first sees all training images and ends by itself; the second sees all for
+250 steps; those with a head keep one image in five for it, and their student sees the rest for 250 steps.
+
 The edge of a defect are the pixels of its mask that lie within 3 px of its border, at the mask's own resolution; its
 inside is the rest. Each is measured against the good pixels of all images: the probability that a pixel of it scores
 higher than a good one. AUROC of all defect pixels and AUPRO@0.3 stand beside. A product whose defects are all edge has
@@ -210,7 +213,8 @@ def page(records: list[Record], compared: list[str]) -> str:
             cells = [shown([[r["figures"][key] for r in runs] for runs in chosen]) for key in FIGURES]
             lines.append(f"| {arm} | {' | '.join(cells)} | {min(map(len, chosen))} |")
         lines.append("")
-    return "\n".join(lines)
+    shown_ = dict.fromkeys(f"Machine: {record['machine']}." for record in records)
+    return "\n".join([*lines, *shown_, ""])
 
 
 def shown(products: list[list[float | None]]) -> str:

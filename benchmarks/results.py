@@ -55,7 +55,8 @@ tells.
 
 Peers: anomalib 2.7.0 with the same backbone weights at 256 px (`benchmarks/peers.py` says how), measured by the same
 metrics; a record with a note in `docs/results.json` was taken over from an earlier version of this page, rounded as it
-stood there, of two threads where the new ones are of one; our runs had one thread. Training times are CPU seconds of
+stood there, of two threads where the new ones are of one; our runs had one thread, or two where their record has one
+`workers`. Training times are CPU seconds of
 the training process (user + system), from its start for untaught, without imports for the peers; runs shared the
 machine, so wall times would not compare. Uninformed students made their teachers first where they found none, about 110
 CPU seconds each, once for all products. An image's time is CPU time from file to verdict with one thread, the median
@@ -325,6 +326,7 @@ def summary(ours: Records) -> dict[str, Any]:
             timed = [seconds for seconds in map(cpu_of, records) if seconds is not None]
             row |= {"train_cpu_seconds": round(statistics.mean(whole), 1)} if whole else {}
             row |= {"ms_per_image": round(1000 * statistics.mean(timed), 2)} if timed else {}
+            row |= {"narrow": True} if star(records) else {}
             entry["products"][product] = row
             machines |= {f"{record['machine']['device']}, {record['machine']['cores']} cores" for record in records}
     return {"machine": "; ".join(sorted(machines)), "methods": dict(sorted(methods.items()))}

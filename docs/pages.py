@@ -17,7 +17,7 @@ import textwrap
 import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -180,10 +180,10 @@ def results(name: str) -> str:
     ]
     for product, row in found.items():
         figures = [percent(row.get(key)) for key in ("image_auroc", "pixel_auroc", "aupro")]
-        times = [plain(row.get(key)) for key in ("train_cpu_seconds", "ms_per_image")]
+        times = [plain(row.get(key)) + star(row) for key in ("train_cpu_seconds", "ms_per_image")]
         seeds = ", ".join(map(str, row["seeds"]))
         lines.append(f"| {product} | {seeds} | " + " | ".join([*figures, *times]) + " |")
-    return "\n".join([*lines, "", f"Machine: {record['machine']}.", *parts])
+    return "\n".join([*lines, "", f"Machine: {record['machine']}.{starred(found.values())}", *parts])
 
 
 def choosing(text: str) -> str:
@@ -209,9 +209,24 @@ def compared() -> str:
         rows = [record["methods"][name]["products"].get(product, {}) for name in names]
         cells = [f"{percent(row.get('image_auroc'))} / {percent(row.get('aupro'))}" if row else "–" for row in rows]
         lines.append(f"| {product} | " + " | ".join(cells) + " |")
-        costs = [f"{plain(row['train_cpu_seconds'])} s, {plain(row['ms_per_image'])} ms" if row else "" for row in rows]
+        costs = [
+            f"{plain(row.get('train_cpu_seconds'))} s, {plain(row.get('ms_per_image'))} ms{star(row)}" if row else ""
+            for row in rows
+        ]
         lines.append("| | " + " | ".join(costs) + " |")
-    return "\n".join([*lines, "", f"Machine: {record['machine']}."])
+    every = [row for name in names for row in record["methods"][name]["products"].values()]
+    return "\n".join([*lines, "", f"Machine: {record['machine']}.{starred(every)}"])
+
+
+def star(row: dict[str, Any]) -> str:
+    """A star behind times of a processor on which everything takes longer."""
+    return " *" if row.get("narrow") else ""
+
+
+def starred(rows: Iterable[dict[str, Any]]) -> str:
+    """What the star means, where there is one."""
+    said = " With a star: on a processor without bfloat16, which takes two to three times as long."
+    return said if any(map(star, rows)) else ""
 
 
 def decisions() -> str:

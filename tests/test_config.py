@@ -5,6 +5,7 @@ from pydantic import Field
 
 from untaught.config import Frozen, Settings, load_toml, merge, parse_overrides, to_toml, validate
 from untaught.errors import ConfigError
+from untaught.methods.aand import Aand
 
 
 def settings(**values):
@@ -43,6 +44,13 @@ def test_a_malformed_override_is_refused(pair):
 
 def test_merging_keeps_what_the_later_layer_does_not_name():
     assert merge({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}}) == {"a": {"x": 1, "y": 3}}
+
+
+def test_kinds_of_anomalies_that_are_given_replace_the_others():
+    joined = merge({"anomalies": {"kinds": {"perlin": 1.0}, "clean": 0.2}}, {"anomalies": {"kinds": {"scar": 1.0}}})
+    assert joined == {"anomalies": {"kinds": {"scar": 1.0}, "clean": 0.2}}
+    paper = Aand.configure("paper", amplifier={"anomalies": {"kinds": {"scar": 1.0}}})
+    assert paper.amplifier.anomalies.kinds == {"scar": 1.0}
 
 
 def test_toml_errors_name_the_file(tmp_path):

@@ -170,13 +170,20 @@ def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]
     return list(model.model_fields)
 
 
+WHOLE = {"kinds"}
+"""Settings whose value is a table: one that is given replaces the other and is not added to it."""
+
+
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Nested dictionaries joined key by key; the later one wins."""
     result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
             old = result.get(key)
-            result[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+            if isinstance(old, Mapping) and isinstance(value, Mapping) and key not in WHOLE:
+                result[key] = merge(old, value)
+            else:
+                result[key] = value
     return result
 
 

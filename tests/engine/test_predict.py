@@ -111,6 +111,18 @@ def test_a_run_does_not_depend_on_what_a_preset_says_later(run_folder, files, mo
     assert untaught.load(run_folder).inspect(files[0]).score == before
 
 
+def test_a_setting_that_a_run_does_not_know_is_as_it_was_before_there_was_one(run_folder, tmp_path, monkeypatch):
+    copy = shutil.copytree(run_folder, tmp_path / "run")
+    settings = (copy / "settings.toml").read_text()
+    assert "foreign = 2.0" in settings
+    (copy / "settings.toml").write_text(settings.replace("foreign = 2.0", ""))
+    kind = method_class(Run(copy).card.method)
+    changed = {**kind.presets["lite"], "map": {**kind.presets["lite"]["map"], "foreign": 7.0}}
+    monkeypatch.setitem(kind.presets, "lite", changed)
+    assert kind.configure("lite").map.foreign == 7.0
+    assert untaught.load(copy).method.config.map.foreign == 2.0
+
+
 def test_weights_of_another_build_are_one_clear_error(run_folder, tmp_path):
     copy = shutil.copytree(run_folder, tmp_path / "run")
     settings = (copy / "settings.toml").read_text()

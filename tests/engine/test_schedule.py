@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from untaught.engine.schedule import Schedule
+from untaught.engine.schedule import Schedule, share_of_time
 from untaught.method import Drops, Plateau, Stage
 
 STEPS = 2
@@ -59,6 +59,28 @@ def test_asked_epochs_overrule_the_plateau(epochs, told):
     schedule = Schedule(stage(), STEPS, epochs=epochs)
     assert len(run(schedule, lambda epoch: 1.0)) == epochs
     assert schedule.stopped == told
+
+
+def test_the_time_of_a_stage_counts_from_its_beginning():
+    schedule = Schedule(stage(), STEPS, seconds=12.0, began=100.0)
+    for epoch in range(9):
+        assert schedule.settled is None
+        schedule.close(epoch, 0.5**epoch, 101.0 + epoch)
+    assert schedule.settled == 9  # a third of that for the decay: 12 seconds in all
+    assert "time budget" in schedule.stopped
+
+
+def test_the_time_that_is_left_is_shared_by_steps():
+    quick, slow = stage(plateau=None, steps=20, batch_size=4), stage(plateau=None, steps=60, batch_size=8)
+    assert share_of_time([quick, slow], 10) == pytest.approx(20 / 80)
+    assert share_of_time([slow], 5) == 1
+    assert share_of_time([quick, slow], 10, epochs=3) == pytest.approx(30 / 45), "the second has half as many an epoch"
+
+
+def test_an_end_before_the_usual_least_is_told():
+    schedule = Schedule(stage(plateau=Plateau("loss", minimum=50)), STEPS, seconds=1.0)
+    schedule.close(0, 1.0, 2.0)
+    assert f"of {STEPS} steps, where 50 steps are the least that is usual" in schedule.stopped
 
 
 def test_the_time_budget_leaves_room_for_the_decay():

@@ -13,9 +13,12 @@ import torch
 from safetensors.torch import load_file
 from tests.conftest import SMALL
 
+from untaught.batch import Batch
 from untaught.config import Settings
+from untaught.engine.fit import Stopwatch
 from untaught.engine.train import train
 from untaught.errors import DataError, RunError
+from untaught.methods.aand import Aand
 from untaught.run import Run
 
 
@@ -238,3 +241,35 @@ def test_shares_make_as_many_steps_and_none_runs_empty():
     batches = [batch.index.tolist() for batch in share.epoch(1, 0)]
     assert len(batches) == 3
     assert sorted(number for batch in batches for number in batch) == [0, 1, 2]
+
+
+def test_a_method_is_given_batches_where_it_computes_and_nothing_is_drawn_for_nothing(product, tmp_path, monkeypatch):
+    moved, given = [], []
+    to, prepare, settle = Batch.to, Aand.prepare, Aand.settle
+
+    def watched(batch, device):
+        moved.append(to(batch, device))
+        return moved[-1]
+
+    def seen(batches):
+        for batch in batches:
+            given.append(batch)
+            yield batch
+
+    monkeypatch.setattr(Batch, "to", watched)
+    monkeypatch.setattr(Aand, "prepare", lambda self, stage, its, reduce: prepare(self, stage, seen(its), reduce))
+    monkeypatch.setattr(Aand, "settle", lambda self, its, reduce: settle(self, seen(its), reduce))
+    train(Settings(method="aand", data=str(product), image_size=64, epochs=1), tmp_path / "run")
+    assert given
+    assert all(any(batch is other for other in moved) for batch in given), "a processor's batch, a GPU's method"
+    assert all(batch.defect is None for batch in given)
+
+
+def test_a_time_budget_is_shared_among_stages(product, tmp_path, monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(Stopwatch, "__call__", lambda self: float(next(ticks)))
+    run = train(Settings(method="aand", data=str(product), image_size=64, minutes=1.0), tmp_path / "run")
+    stopped, epochs = run.card.training.stopped, run.card.training.epochs
+    assert all("time budget" in why for why in stopped.values()), stopped
+    assert min(epochs.values()) > 3, epochs
+    assert "250 steps are the least that is usual" in stopped["distil"]

@@ -53,6 +53,11 @@ def test_paper_has_the_papers_constants():
     assert (drawn.clean, drawn.kinds, drawn.perlin.whole, drawn.opacity) == (0.2, {"perlin": 1.0}, True, (0.2, 1.0))
 
 
+def test_one_changed_setting_of_the_drawings_leaves_the_others():
+    drawn = Aand.configure("lite", amplifier={"anomalies": {"foreground": "largest"}}).amplifier.anomalies
+    assert (drawn.foreground, drawn.clean) == ("largest", 0.2)
+
+
 def test_parameters_of_the_wide_net():
     with torch.device("meta"):
         amplify, distil = make("paper").stages()
@@ -265,6 +270,10 @@ def test_quality_is_measured_on_pairs_and_on_good_images(lite):
     expected = gate_quality(*flat)
     assert {name: measured[name] for name in expected} == pytest.approx(dict(expected), abs=1e-6)
     assert 0 < measured["mean gate on good images"] < 1
+    with torch.no_grad():
+        good = lite.amplifier.gate(lite.spared(lite.plain(batch.image))[1])
+    used = torch.cat([((gate - 0.5).clamp_min(0) * 2).flatten() for gate in good]).mean().item()
+    assert measured["mean gate on good images, as applied"] == pytest.approx(used, abs=1e-6)
 
 
 @pytest.mark.parametrize("preset", ["paper", "lite"])
@@ -286,6 +295,8 @@ def test_exportable(preset, request):
         ({"amplifier": {"weight": -1}}, "amplifier.weight"),
         ({"amplifier": {"spared": 4}}, "amplifier.spared is 4 of 4 levels"),
         ({"amplifier": {"sahre": 0.2}}, "share"),
+        ({"training": {"hard": 1.5}}, "1.5 positions; a whole number of them, or a share of all below 1"),
+        ({"training": {"hard": float("inf")}}, "training.hard"),
     ],
 )
 def test_settings_that_do_not_go_together(settings, word):

@@ -50,7 +50,13 @@ class Drawer:
         if not isinstance(settings.foreground, str):
             self._part = lru_cache(_SIZES)(partial(foreground.stretched, foreground.from_file(settings.foreground)))
 
-    def __call__(self, image: NDArray[np.uint8], rng: Generator, others: Others = ()) -> Pair:
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        rng: Generator,
+        others: Others = (),
+        inside: NDArray[np.bool_] | None = None,
+    ) -> Pair:
         """Draw one anomaly.
 
         Args:
@@ -59,6 +65,8 @@ class Drawer:
             others: further training images of the same size, from which foreign texture is taken: a sequence, or a
                 callable that is given any integer from 0 to 2^31 - 1 and takes it modulo its number of images. Where
                 there are none, texture is drawn.
+            inside: (h, w), True where the image is looked at: what is drawn lies there, and on the foreground; all of
+                what is looked at counts as such where nothing of the foreground is. None means everywhere.
 
         Returns:
             The pair. Its kind is `good` and its mask empty with the set probability, and where no attempt gave an
@@ -71,8 +79,8 @@ class Drawer:
             came = f"an image of shape {image.shape}, type {image.dtype}"
             raise ImageError(came, "(h, w, 3) of uint8, with two pixels a side or more")
         image = np.ascontiguousarray(image)
-        if rng.random() >= self.settings.clean:
-            scene = self._scene(image, others)
+        if rng.random() >= self.settings.clean and (inside is None or inside.any()):
+            scene = self._scene(image, others, inside)
             for _ in range(self.settings.draws):
                 kind = self._kinds[min(int(np.searchsorted(self._odds, rng.random(), "right")), len(self._kinds) - 1)]
                 found = laid(scene, DRAW[kind](scene, rng))
@@ -91,8 +99,12 @@ class Drawer:
             return foreground.largest(image)
         return self._part(*image.shape[:2])
 
-    def _scene(self, image: RGB, others: Others) -> Scene:
-        return Scene(image, self.foreground(image), self._texture(others), self.settings, is_grey(image))
+    def _scene(self, image: RGB, others: Others, inside: NDArray[np.bool_] | None) -> Scene:
+        part = self.foreground(image)
+        if inside is not None:
+            both = inside if part is None else inside & part
+            part = both if both.any() else inside
+        return Scene(image, part, self._texture(others), self.settings, is_grey(image))
 
     def _texture(self, others: Others) -> Texture:
         if self._folder is not None:

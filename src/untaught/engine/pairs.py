@@ -28,17 +28,16 @@ def draw_pairs(
 ) -> tuple[Tensor, Tensor]:
     """A drawn defect on each of `images` (b, 3, h, w) uint8, from `keys` and the image's number alone.
 
-    Where `inside`, (b, 1, h, w), is False nothing is drawn.
+    Where `inside`, (b, 1, h, w), is False nothing is drawn, and nothing at all where it is nowhere True.
 
     Returns:
         The images with defects, (b, 3, h, w) in 0..1, and their masks, (b, 1, h, w).
     """
+    areas = [None] * len(numbers) if inside is None else list(inside[:, 0].numpy())
     pairs = [
-        drawer(image, np.random.default_rng(derive(*keys, number)), texture)
-        for image, number in zip(to_pixels(images), numbers, strict=True)
+        drawer(image, np.random.default_rng(derive(*keys, number)), texture, area)
+        for image, number, area in zip(to_pixels(images), numbers, areas, strict=True)
     ]
     defects = torch.from_numpy(np.stack([pair.defect for pair in pairs])).permute(0, 3, 1, 2)
     masks = torch.from_numpy(np.stack([pair.mask for pair in pairs]))[:, None]
-    if inside is not None:
-        defects, masks = torch.where(inside, defects, images), masks & inside
     return defects.float() / 255, masks

@@ -83,7 +83,11 @@ def load_method(run: Run, device: torch.device) -> Method:
         raise RunError(
             f"{path} is missing or changed", "the weights this run's card tells of", "restore the file or train again"
         )
-    method = make_method(settings, untrained=True)
+    kind = method_class(settings.method)
+    config = validate(
+        kind.Config, settings.model, f"model in {run.folder / 'settings.toml'}"
+    )  # no preset: see `complete`
+    method = cast("Method", kind(config, untrained=True))
     try:
         method.load_state_dict(load_tensors(path)[0])
     except RuntimeError as error:
@@ -116,6 +120,9 @@ def make_method(settings: Settings, *, untrained: bool = False) -> Method:
 
 def complete(settings: Settings) -> Settings:
     """The settings with all of the method's own in `model`: they mean the same whatever later presets say.
+
+    A setting that a method gets later is not among them. Its class's default is therefore what was done before there
+    was one; what is better stands in the presets.
 
     Raises:
         ConfigError: as `configuration`.

@@ -7,6 +7,7 @@ the constant part is over; one-cycle and cosine schedules cannot do that.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from untaught.method import Stage
@@ -17,13 +18,15 @@ class Schedule:
     """The state of one stage's training.
 
     `steps` are those of an epoch; `epochs` and `seconds` are what the user allows, in place of the stopping rule and
-    beside it; `history` holds the held-out losses measured so far, `settled` the epoch after which the decay began.
+    beside it, and the seconds count from `began` on the training's clock; `history` holds the held-out losses measured
+    so far, `settled` the epoch after which the decay began.
     """
 
     stage: Stage
     steps: int
     epochs: int | None = None
     seconds: float | None = None
+    began: float = 0.0
     history: list[float] = field(default_factory=list)
     settled: int | None = None
     stopped: str = ""
@@ -75,7 +78,7 @@ class Schedule:
         return plateau is not None and (epoch + 1) % max(1, round(plateau.every / self.steps)) == 0
 
     def close(self, epoch: int, held_out: float | None, elapsed: float) -> None:
-        """Take note that `epoch` is over, with its held-out loss and the seconds spent so far."""
+        """Take note that `epoch` is over, with its held-out loss and the seconds spent so far on the whole training."""
         if held_out is not None:
             self.history.append(held_out)
         if self.settled is not None:
@@ -85,12 +88,22 @@ class Schedule:
             told = "1 epoch was" if self.planned == 1 else f"{self.planned} epochs were"
             asked = f"{told} {'asked for' if self.epochs else 'planned'}"
             self._settle(done, asked if self.planned else f"the longest training was reached after epoch {done}")
-        elif self.seconds is not None and elapsed * (1 + self._tail) >= self.seconds:
-            self._settle(done, f"the budget of {self.seconds / 60:g} minutes was reached after epoch {done}")
+        elif self.seconds is not None and (elapsed - self.began) * (1 + self._tail) >= self.seconds:
+            part = f"{self.seconds / 60:.2g} minutes of the time budget"
+            self._settle(done, f"this stage's {part} were used up after epoch {done}{self._short(done)}")
         elif self.epochs is None and self._flat(done):
             self._settle(done, f"held-out good images stopped improving after epoch {done}")
         elif self.epochs is None and self._enough(done):
             self._settle(done, f"held-out good images were restored well enough after epoch {done}")
+
+    def _short(self, done: int) -> str:
+        plateau = self.stage.plateau
+        least = plateau.minimum if plateau is not None else self.stage.steps or 0
+        return (
+            f" of {self.steps} steps, where {least} steps are the least that is usual"
+            if done * self.steps < least
+            else ""
+        )
 
     def _settle(self, epoch: int, why: str) -> None:
         self.settled, self.stopped = epoch, why
@@ -117,3 +130,17 @@ class Schedule:
         if not self.history:
             return "until held-out good images stop improving"
         return f"held-out {self.history[-1]:.4f}, until it stops improving"
+
+
+def share_of_time(stages: Sequence[Stage], steps: int, epochs: int | None = None) -> float:
+    """What part of the time that is left the first of `stages` may take: that of its steps in all that may be made.
+
+    Args:
+        stages: those still to come.
+        steps: of an epoch of the first; the others' follow from their batches.
+        epochs: what the user asks for in place of the stages' own.
+    """
+    first = stages[0].batch_size
+    per_epoch = [max(1, round(steps * first / stage.batch_size)) for stage in stages]
+    planned = [Schedule(stage, count, epochs).total * count for stage, count in zip(stages, per_epoch, strict=True)]
+    return planned[0] / sum(planned)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, broadcast_object_list
 from torch import Tensor
 
+from untaught.batch import Batch
 from untaught.config import Settings, asked, load_toml, to_toml, validate
 from untaught.data.base import fingerprints, require_depth
 from untaught.data.diagnosis import Diagnosis
@@ -31,7 +32,7 @@ from untaught.engine.intake import Intake
 from untaught.engine.predict import complete, make_method, scorer
 from untaught.engine.pretrain import school
 from untaught.engine.provenance import make_card
-from untaught.engine.schedule import Schedule
+from untaught.engine.schedule import Schedule, share_of_time
 from untaught.engine.seed import seed_all
 from untaught.engine.shares import Share, Shares
 from untaught.engine.size import sized, taken_up
@@ -134,6 +135,8 @@ class Position:
     data: str = ""
     state: str = ""
     teacher: str = ""
+    began: float = 0.0
+    """Seconds spent when the stage began."""
 
 
 @dataclass
@@ -164,9 +167,9 @@ class Training:
             left.unlink(missing_ok=True)  # of a killed process
         with self._held_out() as (images, rows):
             self._begin()
-            for number, stage in enumerate(self.method.stages()):
-                if number >= self.at.stage:
-                    self._train(number, stage)
+            stages = list(self.method.stages())
+            for number in range(self.at.stage, len(stages)):
+                self._train(number, stages)
             self._settle()
             if self.main:
                 self._finish(images, rows)
@@ -242,7 +245,10 @@ class Training:
                     "train again into a new folder",
                 )
 
-    def _train(self, number: int, stage: Stage) -> None:
+    def _train(self, number: int, stages: Sequence[Stage]) -> None:
+        stage = stages[number]
+        if self.at.epoch == 0:
+            self.at.began = self.clock()
         if number and not self.at.state:
             self.at.state = state_hash(self.method)
         self.shares.state = self.at.state
@@ -253,13 +259,11 @@ class Training:
         if self.main and not self.checkpoint.exists():
             write_text(self.out / "settings.toml", to_toml(self.settings))
             make_folder(self.checkpoint)
-        minutes = self.settings.minutes
-        schedule = Schedule(
-            stage,
-            train.steps(per_process(stage, self.accelerator)),
-            self.settings.epochs,
-            minutes and minutes * 60,
-        )
+        steps = train.steps(per_process(stage, self.accelerator))
+        schedule = Schedule(stage, steps, self.settings.epochs, began=self.at.began)
+        if self.settings.minutes is not None:
+            left = max(0.0, 60 * self.settings.minutes - self.at.began)
+            schedule.seconds = left * share_of_time(stages[number:], steps, self.settings.epochs)
         schedule.history, schedule.settled, schedule.stopped = self.at.history, self.at.settled, self.at.why
         bf16 = bf16_wanted(self.settings, stage, self.accelerator.device)
         fit = Fit(self.method, stage, train, monitor, self.accelerator, schedule, self.settings.seed, bf16)
@@ -267,7 +271,7 @@ class Training:
         fit.checkpoint = self._checkpointer(number, fit)
         if self.slots is None and fit.epoch == 0:
             self.method.eval()
-            self.method.prepare(stage, train.in_order(), self._sum)
+            self.method.prepare(stage, self._plain(train), self._sum)
         slots, self.slots = self.slots, None
         fit.run(lambda optimizer: restore_optimizer(optimizer, slots) if slots else None)
         self.at.stopped[stage.name], self.at.epochs[stage.name] = schedule.stopped, fit.epoch
@@ -276,6 +280,10 @@ class Training:
         self.at.stage, self.at.epoch, self.at.history, self.at.settled, self.at.why = number + 1, 0, [], None, ""
         self.at.state = ""
         self.monitor = monitor
+
+    def _plain(self, share: Share) -> Iterator[Batch]:
+        """Every image once as it is, where the method computes; nothing is drawn on them."""
+        return (batch.to(self.accelerator.device) for batch in replace(share, drawer=None).in_order())
 
     def _measure(self, stage: Stage, monitor: Share) -> None:
         if stage.measure is not None and self.main:
@@ -319,7 +327,7 @@ class Training:
         """The score scale, by the main process for all."""
         self.method.eval()
         if self.main:
-            self.method.settle(self.monitor.in_order(), lambda tensor: tensor)
+            self.method.settle(self._plain(self.monitor), lambda tensor: tensor)
         if self.accelerator.num_processes > 1:
             for tensor in self.method.state_dict().values():
                 tensor.copy_(broadcast(tensor.contiguous()))

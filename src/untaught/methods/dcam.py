@@ -30,9 +30,9 @@ Preset `lite`
     convolutions (`nn.observers.PlainStudent`), the same as that of `stfpm`. L_CD of the gated student + L_KL / channels
     + the squared distance of the ungated student; Muon, 0.05 for hidden convolutions and 0.003 for the rest, batches of
     16; training ends by itself when held-out good images stop improving. Map: sum of the ungated levels' squared
-    distances, on a grid of 4 px, smoothed by a Gaussian of 8 px. Score: of the roots of each level's distances the mean
-    of the highest 3 % above their lower quartile, summed over levels; where that quartile is beyond twice its usual
-    value, what it is beyond is added.
+    distances, the coarsest at a quarter, on a grid of 4 px, smoothed by a Gaussian of 4 px. Score: of the roots of each
+    level's distances the mean of the highest 3 % above their lower quartile, summed over levels; where that quartile is
+    beyond twice its usual value, what it is beyond is added.
 
 Deviations of `paper` from the paper, and why
     - The published code trains one ablation only, without gates and relative entropy; what is missing there (where the
