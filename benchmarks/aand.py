@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ledger import Record, comparison, kept, of_methods, seconds
+from ledger import Record, comparison, kept, notes, of_methods, seconds
 from results import ONE_THREAD, call
 from results import measure as measure_method
 
@@ -176,7 +176,7 @@ def page(records: Sequence[Record], compared: Sequence[str]) -> str:
             means = [averaged([rows[name] for rows in whole]) if name in names_ else "" for name in names]
             lines.append(f"| mean of {len(whole)} products, seed 0 | " + " | ".join(means) + " |")
     lines += ["", "## The gate on held-out images, and what training took", "", *effort(found, names), ""]
-    lines += ["## Other forms of map and score", "", *other_forms(found), ""]
+    lines += ["## Other forms of map and score", "", *other_forms(found), "", *notes("aand")]
     shown = dict.fromkeys(f"{record['machine']}" for record in records if record["variant"] in VARIANTS)
     return "\n".join([*lines, *(f"Machine: {one}." for one in shown), ""])
 

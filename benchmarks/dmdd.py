@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ledger import Record, comparison, kept
+from ledger import Record, comparison, kept, notes
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from results import ONE_THREAD, call
@@ -214,7 +214,7 @@ def page(records: list[Record], compared: list[str]) -> str:
             lines.append(f"| {arm} | {' | '.join(cells)} | {min(map(len, chosen))} |")
         lines.append("")
     shown_ = dict.fromkeys(f"Machine: {record['machine']}." for record in records)
-    return "\n".join([*lines, *shown_, ""])
+    return "\n".join([*lines, *notes("dmdd"), *shown_, ""])
 
 
 def shown(products: list[list[float | None]]) -> str:

@@ -94,3 +94,8 @@ def processors(records: Mapping[str, Sequence[Record]]) -> list[str]:
 def seconds(record: Record) -> float | None:
     """CPU seconds of a training; None where it was resumed, of which only the end was timed."""
     return None if record.get("resumed") else record["cpu_seconds"]
+
+
+def notes(script: str) -> list[str]:
+    """What stands in `benchmarks/<script>_notes.md`: what was tried by hand, for the end of a page."""
+    return [Path(__file__).with_name(f"{script}_notes.md").read_text(encoding="utf-8").strip(), ""]

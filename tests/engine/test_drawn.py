@@ -102,10 +102,21 @@ def test_the_report_shows_them_as_synthetic(drawn):
 def test_sizes_are_those_asked_for():
     images = [np.full((64, 96, 3), value, np.uint8) for value in (60, 120)]
     settings = AnomalySettings(kinds={"perlin": 1.0})
-    for number, size, pair in draw(images, settings, (0.25, 0.5), 6, seed=0):
+    for number, size, pair in draw(images, settings, (0.25, 0.5), 6, 0, [None, None]):
         assert np.array_equal(pair.image, images[number])
         extent = max(np.ptp(np.flatnonzero(pair.mask.any(axis))) for axis in (0, 1)) + 1
         assert extent <= size * 64
+
+
+def test_images_take_turns_over_all_sizes_and_are_drawn_on_where_they_are_looked_at():
+    images = [np.full((64, 64, 3), value, np.uint8) for value in (60, 120, 180)]
+    inside = np.zeros((64, 64), np.bool_)
+    inside[:, 4:8] = True
+    found = list(draw(images, AnomalySettings(kinds={"perlin": 1.0}), (0.25, 0.5, 0.6), 1, 0, [None, inside, inside]))
+    assert [number for number, _, _ in found] == [0, 1, 2]
+    for number, _, pair in found[1:]:
+        assert pair.mask.any(), number
+        assert not (pair.mask & ~inside).any()
 
 
 def test_sizes_that_cannot_be_drawn_are_left_out(drawn, tmp_path):

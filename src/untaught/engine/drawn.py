@@ -96,10 +96,9 @@ def _detect(
     side = min(run.card.recipe.height, run.card.recipe.width)
     sizes = [size for size in sizes if round(size * side) >= LEAST_SIDE]  # smaller ones are drawn no smaller
     task, attempts, found = "inspect drawn defects", len(sizes) * draws, list[Drawing]()
-    for number, size, pair in draw(images, settings, sizes, draws, run.card.seed):
+    areas = [looked_at(run.card.recipe.of(product)) for product in products]
+    for number, size, pair in draw(images, settings, sizes, draws, run.card.seed, areas):
         product = products[number]
-        if not looked_at(run.card.recipe.of(product), pair.mask):
-            continue
         prediction = detector.inspect(pair.defect, product)
         marked = bool((prediction.map[pair.mask] > detector.calibration_of(product).pixel.value).any())
         change = np.abs(pair.defect[pair.mask].astype(np.int16) - pair.image[pair.mask]).max(axis=1).mean()
@@ -172,20 +171,28 @@ def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], li
     return samples, products, Pictures(read, len(samples), max(2, KEPT // each))
 
 
-def looked_at(recipe: Recipe, mask: NDArray[np.bool_]) -> bool:
-    """Whether a defect with this mask (h, w) lies for the most part where one product's images are looked at."""
-    return recipe.area is None or bool(recipe.area.inside[mask].mean() > 0.5)
+def looked_at(recipe: Recipe) -> NDArray[np.bool_] | None:
+    """(h, w), True where one product's images are looked at; None: everywhere."""
+    return None if recipe.area is None else recipe.area.inside
 
 
 def draw(
-    images: Images, settings: AnomalySettings, sizes: Sequence[float], draws: int, seed: int
+    images: Images,
+    settings: AnomalySettings,
+    sizes: Sequence[float],
+    draws: int,
+    seed: int,
+    areas: Sequence[NDArray[np.bool_] | None],
 ) -> Iterator[tuple[int, float, Pair]]:
-    """Number of the image, size and pair; images take turns, and draws that show nothing are left out."""
+    """Number of the image, size and pair; images take turns, and draws that show nothing are left out.
+
+    `areas` are where each image is looked at, and drawn on.
+    """
     for rank, size in enumerate(sizes):
         drawer = Drawer(settings.model_copy(update={"size": (size, size), "clean": 0.0}))
         for turn in range(draws):
             number = (rank * draws + turn) % len(images)
             rng = np.random.default_rng(derive(seed, "drawn", f"{size:g}", turn))
-            pair = drawer(images[number], rng, images)
+            pair = drawer(images[number], rng, images, areas[number])
             if pair.kind != GOOD:
                 yield number, size, pair

@@ -42,8 +42,8 @@ def drawn(pictures: Sequence[Shown], seed: int) -> Iterator[Shown]:
     images, count = [inputs["image"] for _, inputs in pictures], 0
     for number, (recipe, inputs) in enumerate(pictures):
         others, rng = images[:number] + images[number + 1 :], np.random.default_rng(derive(seed, "precision", number))
-        pairs = (drawer(images[number], rng, others) for _ in range(ATTEMPTS))
-        pair = next((pair for pair in pairs if pair.kind != GOOD and looked_at(recipe, pair.mask)), None)
+        pairs = (drawer(images[number], rng, others, looked_at(recipe)) for _ in range(ATTEMPTS))
+        pair = next((pair for pair in pairs if pair.kind != GOOD), None)
         if pair is not None:
             count += 1
             yield recipe, {**inputs, "image": pair.defect if recipe.area is None else recipe.area.paint(pair.defect)}
