@@ -4,6 +4,7 @@ import torch
 
 from untaught.errors import ConfigError
 from untaught.nn.backbones import Teacher, find_levels, load_backbone
+from untaught.nn.folding import folded
 
 NETS = {
     "resnet18": ((4, 8, 16), (64, 128, 256)),
@@ -101,7 +102,9 @@ def test_an_efficientnet_can_be_cut_behind_any_group():
     whole.net.blocks[5].register_forward_hook(lambda module, given, result: seen.append(result))
     image = torch.rand(2, 3, 64, 96)
     whole(image)
-    (level,) = net(image)
+    normal = ((image - net.mean) / net.std).contiguous(memory_format=torch.channels_last)
+    (level,) = net.net(normal)
+    assert torch.allclose(net(image)[0], level, atol=1e-4)
     assert net.channels == (192,)
     assert torch.equal(level, seen[0])
     assert not any(module.training for module in net.modules())
@@ -121,3 +124,41 @@ def test_an_efficientnet_can_be_cut_behind_any_group():
 def test_a_cut_that_is_not_there(name, strides, groups, word):
     with pytest.raises(ConfigError, match=word):
         Teacher(name, strides, untrained=True, groups=groups)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "tf_efficientnet_lite0"])
+def test_what_computes_has_no_batch_norm_and_follows_the_state(name):
+    def norms(module):
+        return sum(isinstance(part, torch.nn.BatchNorm2d) for part in module.modules())
+
+    net, image = Teacher(name, (4, 8), untrained=True), torch.rand(1, 3, 64, 64)
+    state = {key: value.clone() for key, value in net.state_dict().items()}
+    with torch.inference_mode():
+        before = net(image)
+    assert norms(net) > 0
+    assert norms(net.network()) == 0
+    assert state.keys() == net.state_dict().keys()
+    changed = {key: value * 1.5 if key.endswith("running_var") else value for key, value in state.items()}
+    torch.nn.ModuleList([net]).load_state_dict({f"0.{key}": value for key, value in changed.items()})
+    other = net(image)
+    assert not torch.allclose(before[-1], other[-1])
+    assert torch.allclose(net.net((image - net.mean) / net.std)[-1], other[-1], atol=1e-5)
+    assert net.double()(image.double())[-1].dtype == torch.float64
+
+
+def test_norms_that_are_called_in_another_order_stay():
+    class Crossed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm, self.last = (
+                torch.nn.Conv2d(3, 3, 3),
+                torch.nn.BatchNorm2d(3),
+                torch.nn.Conv2d(3, 3, 3),
+            )
+            self.norm.running_mean += 1
+
+        def forward(self, image):
+            return [self.last(self.norm(image)) + self.conv(image)]
+
+    net = Crossed().eval().requires_grad_(False)
+    assert folded(net) is net

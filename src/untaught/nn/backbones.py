@@ -7,7 +7,7 @@ import difflib
 import inspect
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from timm.models import get_pretrained_cfg
 from torch import Tensor, nn
 
 from untaught.errors import ConfigError
+from untaught.nn.folding import folded
 from untaught.nn.trunk import Trunk
 from untaught.nn.weights import find_weights, full_name
 from untaught.run import WeightsRecord
@@ -50,15 +51,20 @@ class Backbone(nn.Module):
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         """Features of each level, (b, c, h / stride, w / stride)."""
         normal = (image - self.mean) / self.std
-        features = self.net(normal.contiguous(memory_format=torch.channels_last))
+        features = self.network()(normal.contiguous(memory_format=torch.channels_last))
         return [level.permute(0, 3, 1, 2) for level in features] if self.nhwc else list(features)
+
+    def network(self) -> Any:
+        """What computes the features."""
+        return self.net
 
 
 class Teacher(Backbone):
     """Frozen features of a pretrained network, finest level first.
 
     The network stays in eval mode whatever is asked of it, no parameter wants a gradient, and layers behind the
-    deepest level are left out. The input is RGB in 0..1; it is normalised as the network was trained.
+    deepest level are left out. Its state is that of the whole network; what computes has its batch norms folded into
+    the convolutions. The input is RGB in 0..1; it is normalised as the network was trained.
 
     Args:
         name: a timm model, with or without the tag of its weights.
@@ -71,6 +77,8 @@ class Teacher(Backbone):
         ConfigError: no such model, it gives no feature maps, none of a stride asked for, or it has no such group.
         WeightsError: its weights cannot be had.
     """
+
+    _folded: tuple[Any, ...] = ()  # none or one; in a tuple it is no part of the state
 
     def __init__(
         self,
@@ -90,10 +98,27 @@ class Teacher(Backbone):
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
         self.train(False)
+        self.register_load_state_dict_post_hook(lambda teacher, _: teacher._forget())  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> Teacher:
         """Does nothing but stay in eval mode."""
         return super().train(False)
+
+    def network(self) -> Any:
+        """The network without batch norms, made when it is first needed; an exported graph keeps them."""
+        if torch.compiler.is_compiling():
+            return self.net
+        if not self._folded:
+            self._folded = (folded(self.net),)
+        return self._folded[0]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Teacher:
+        self._forget()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    def _forget(self) -> None:
+        self._folded = ()
 
 
 def fresh_backbone(name: str, strides: Sequence[int]) -> Any:

@@ -1,0 +1,54 @@
+"""Batch norms of a frozen network multiplied into the convolutions before them: a pass over the features less each."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+SIDE = 64
+AGREEMENT = 1e-4  # of a level's largest value
+
+
+def folded(net: nn.Module) -> nn.Module:
+    """A copy of a network in eval mode without its batch norms, or the network itself where that gives anything else.
+
+    A batch norm belongs to the convolution defined right before it; timm's keep their activation. Whether that is also
+    the order in which the network calls them is not known, so both networks answer a picture, and the copy is taken
+    where they agree but for rounding. A network with hooks is left as it is: a copy would call the same ones.
+
+    Args:
+        net: takes (b, 3, h, w) and gives a list of features; frozen, on one device.
+    """
+    if any(module._forward_hooks or module._forward_pre_hooks for module in net.modules()):
+        return net
+    weight = next(net.parameters())
+    # Made within inference mode, the copy could not be used outside of it.
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
+        copied = copy.deepcopy(net)
+        if not _fold(copied):
+            return net
+        picture = torch.sin(torch.arange(3.0 * SIDE**2, device=weight.device) ** 2).view(1, 3, SIDE, SIDE)
+        pairs = zip(net(picture.to(weight.dtype)), copied(picture.to(weight.dtype)), strict=True)
+        return copied if all(_agree(*pair) for pair in pairs) else net
+
+
+def _fold(module: nn.Module) -> int:
+    """Fold what is in a module; how many there were."""
+    children: list[tuple[str, Any]] = list(module.named_children())
+    count = 0
+    for (name, first), (next_name, second) in pairwise(children):
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and second.track_running_stats:
+            setattr(module, name, fuse_conv_bn_eval(first, second))
+            rest = [getattr(second, part) for part in ("drop", "act") if hasattr(second, part)]
+            setattr(module, next_name, nn.Sequential(*rest))
+            count += 1
+    return count + sum(_fold(child) for _, child in children)
+
+
+def _agree(one: Tensor, other: Tensor) -> bool:
+    return bool((one - other).abs().max() <= AGREEMENT * one.abs().max())
