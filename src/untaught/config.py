@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -174,14 +174,14 @@ WHOLE = {"kinds"}
 """Settings whose value is a table: one that is given replaces the other and is not added to it."""
 
 
-def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested dictionaries joined key by key; the later one wins."""
+def merge(*layers: Mapping[str, Any], whole: Collection[str] = WHOLE) -> dict[str, Any]:
+    """Nested dictionaries joined key by key; the later one wins, of the keys in `whole` with all that it holds."""
     result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
             old = result.get(key)
-            if isinstance(old, Mapping) and isinstance(value, Mapping) and key not in WHOLE:
-                result[key] = merge(old, value)
+            if isinstance(old, Mapping) and isinstance(value, Mapping) and key not in whole:
+                result[key] = merge(old, value, whole=whole)
             else:
                 result[key] = value
     return result
@@ -210,7 +210,7 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
         nested: dict[str, Any] = {parts[-1]: value}
         for part in reversed(parts[:-1]):
             nested = {part: nested}
-        result = merge(result, nested)
+        result = merge(result, nested, whole=())  # `kinds.scar=1` and `kinds.perlin=1` are one table
     return result
 
 

@@ -82,9 +82,9 @@ def test_the_next_pairs_are_drawn_while_this_batch_is_in_use():
     begun = [Event(), Event()]
 
     class Drawing(Drawer):
-        def __call__(self, image, rng, others=()):
+        def __call__(self, image, rng, *rest):
             begun[int(image[0, 0, 0])].set()
-            return super().__call__(image, rng, others)
+            return super().__call__(image, rng, *rest)
 
     cache = FeatureCache(2, budget=1e9)
     pixels = torch.stack([torch.full((3, 32, 32), number, dtype=torch.uint8) for number in range(2)])

@@ -57,7 +57,10 @@ def preview(
 def detect(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     good: Annotated[
-        str | None, typer.Option(help="Data set with the run's held-out good images; default: what it was trained on.")
+        list[str] | None,
+        typer.Option(
+            help="Data set with the run's held-out good images, may be repeated; default: what it was trained on."
+        ),
     ] = None,
     draws: Annotated[int, typer.Option(min=1, max=10_000, help="Defects of each size.")] = 40,
     set_: Annotated[
@@ -88,7 +91,7 @@ def detect(
     opened = Run(run)
     with opened.alone("anomalies detect"):
         with progress(quiet or json_) as report:
-            detect_drawn(opened, good, settings=settings, draws=draws, report=report)
+            detect_drawn(opened, good or None, settings=settings, draws=draws, report=report)
         page = write_report([opened], run / "report.html")
         drawn = read_drawn(opened)
     if json_:

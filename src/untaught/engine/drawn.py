@@ -8,6 +8,7 @@ are drawn on, and each drawing is gone once it is inspected: memory does not dep
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -20,9 +21,9 @@ from untaught.anomalies.base import LEAST_SIDE, Pair
 from untaught.anomalies.draw import Drawer
 from untaught.anomalies.settings import AnomalySettings
 from untaught.anomalies.texture import Images
-from untaught.data.folder import open_dataset
+from untaught.data.folder import AnyData, in_words, open_dataset
 from untaught.data.split import shuffled
-from untaught.engine.predict import Detector
+from untaught.engine.predict import Detector, run_settings
 from untaught.engine.seed import derive
 from untaught.errors import DataError
 from untaught.files import write_text
@@ -59,7 +60,7 @@ class Drawing:
 
 def detect_drawn(
     run: Run,
-    good: str | None = None,
+    good: AnyData | None = None,
     *,
     settings: AnomalySettings | None = None,
     sizes: Sequence[float] = SIZES,
@@ -70,10 +71,11 @@ def detect_drawn(
 
     Args:
         run: a finished run.
-        good: data set that holds the held-out images, known by their hashes; default: what the run was trained on.
+        good: data sets that hold the held-out images, known by their hashes; default: what the run was trained on.
         settings: what is drawn; its `size` and `clean` do not count.
-        sizes: longest sides, as shares of the image's shorter side; those below 3 pixels are left out.
-        draws: defects of each size.
+        sizes: longest sides, as shares of the image's shorter side; left out are those below 3 pixels and, of a product
+            that is looked at in a region, those that are larger than it.
+        draws: defects of each size, but one of each product at least.
         report: told of the progress.
 
     Raises:
@@ -85,18 +87,20 @@ def detect_drawn(
 
 
 def _detect(
-    run: Run, good: str | None, settings: AnomalySettings, sizes: Sequence[float], draws: int, report: Report
+    run: Run, good: AnyData | None, settings: AnomalySettings, sizes: Sequence[float], draws: int, report: Report
 ) -> list[Drawing]:
     if run.card.recipe.depth is not None:
         came = f"{run.folder} looks at depth, of which nothing is drawn"
         raise DataError(came, "a run on colour alone", "look at real defects with `untaught evaluate`")
-    spec = run.card.data.spec if good is None else good
+    spec = run_settings(run).data if good is None else good
     detector = Detector(run)
     samples, products, images = held_out(detector, spec, draws)
+    draws = max(draws, len(set(products)))
+    by_product = {product: looked_at(run.card.recipe.of(product)) for product in products}
+    areas = [by_product[product] for product in products]
     side = min(run.card.recipe.height, run.card.recipe.width)
     sizes = [size for size in sizes if round(size * side) >= LEAST_SIDE]  # smaller ones are drawn no smaller
     task, attempts, found = "inspect drawn defects", len(sizes) * draws, list[Drawing]()
-    areas = [looked_at(run.card.recipe.of(product)) for product in products]
     for number, size, pair in draw(images, settings, sizes, draws, run.card.seed, areas):
         product = products[number]
         prediction = detector.inspect(pair.defect, product)
@@ -112,7 +116,7 @@ def _detect(
     if not found:
         raise DataError(f"none of {attempts} attempts gave a visible defect", "defects that show", "allow larger ones")
     report(Progress(task, attempts, attempts))
-    table = {"data": spec, "images": len(images), "side": side, "rows": list(map(asdict, found))}
+    table = {"data": in_words(spec), "images": len(images), "side": side, "rows": list(map(asdict, found))}
     write_text(run.folder / "drawn.json", json.dumps(table))
     return found
 
@@ -138,7 +142,7 @@ class Pictures:
         return self.read(number)
 
 
-def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], list[str], Pictures]:
+def held_out(detector: Detector, spec: AnyData, most: int) -> tuple[list[Sample], list[str], Pictures]:
     """Good images that set the thresholds, whose thresholds judge them, and pixels (h, w, 3).
 
     At most so many, in turns of all products, but one of each at least.
@@ -147,7 +151,11 @@ def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], li
         DataError: none is there.
     """
     run = detector.run
-    dataset, wanted = open_dataset(spec), {item.sha256: item.name for item in run.card.data.calibration}
+    wanted = {item.sha256: item.name for item in run.card.data.calibration}
+    try:
+        dataset = open_dataset(spec)
+    except DataError as error:
+        raise _not_there(run, error.came) from error
     good = {sample.name: sample for sample in dataset.samples if not sample.defective}
     groups: dict[str, list[tuple[Sample, str]]] = {}
     for sample in (good[name] for name in shuffled(sorted(good), run.card.seed)):
@@ -157,10 +165,12 @@ def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], li
     turns = zip_longest(*(groups[product] for product in sorted(groups)))
     found = [item for turn in turns for item in turn if item is not None][: max(most, len(groups))]
     if not found:
-        raise DataError(
-            f"{spec} holds none of the {len(wanted)} good images that set the threshold of {run.folder}",
-            "these images, unchanged",
-            "name the folder they are in with --good",
+        raise _not_there(run, f"{in_words(spec)} holds none of the {len(wanted)} good images that set its threshold")
+    if missing := sorted({run.card.product_of(item.name) for item in run.card.data.calibration} - groups.keys()):
+        warnings.warn(
+            f"{in_words(spec)} holds no good image that set the threshold of {', '.join(missing)}: nothing is drawn on "
+            "them. Name all folders they are in, --good for each.",
+            stacklevel=2,
         )
     samples, products = [sample for sample, _ in found], [product for _, product in found]
 
@@ -169,6 +179,12 @@ def held_out(detector: Detector, spec: str, most: int) -> tuple[list[Sample], li
 
     each = 3 * run.card.recipe.height * run.card.recipe.width
     return samples, products, Pictures(read, len(samples), max(2, KEPT // each))
+
+
+def _not_there(run: Run, came: str) -> DataError:
+    return DataError(
+        f"{run.folder}: {came}", "these images, unchanged", "name the folder they are in with --good, or the folders"
+    )
 
 
 def looked_at(recipe: Recipe) -> NDArray[np.bool_] | None:
@@ -186,13 +202,21 @@ def draw(
 ) -> Iterator[tuple[int, float, Pair]]:
     """Number of the image, size and pair; images take turns, and draws that show nothing are left out.
 
-    `areas` are where each image is looked at, and drawn on.
+    `areas` are where each image is looked at, and drawn on: nothing larger than such a region.
     """
+    room = [1.0 if area is None else _extent(area) / min(area.shape) for area in areas]
     for rank, size in enumerate(sizes):
         drawer = Drawer(settings.model_copy(update={"size": (size, size), "clean": 0.0}))
         for turn in range(draws):
             number = (rank * draws + turn) % len(images)
+            if size > room[number]:
+                continue
             rng = np.random.default_rng(derive(seed, "drawn", f"{size:g}", turn))
             pair = drawer(images[number], rng, images, areas[number])
             if pair.kind != GOOD:
                 yield number, size, pair
+
+
+def _extent(area: NDArray[np.bool_]) -> int:
+    """The longest side of the box around a region, in pixels."""
+    return max(int(np.ptp(np.flatnonzero(area.any(axis)))) + 1 for axis in (0, 1))

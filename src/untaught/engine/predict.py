@@ -83,11 +83,8 @@ def load_method(run: Run, device: torch.device) -> Method:
         raise RunError(
             f"{path} is missing or changed", "the weights this run's card tells of", "restore the file or train again"
         )
-    kind = method_class(settings.method)
-    config = validate(
-        kind.Config, settings.model, f"model in {run.folder / 'settings.toml'}"
-    )  # no preset: see `complete`
-    method = cast("Method", kind(config, untrained=True))
+    config = model_settings(settings, f"{run.folder / 'settings.toml'}")
+    method = cast("Method", method_class(settings.method)(config, untrained=True))
     try:
         method.load_state_dict(load_tensors(path)[0])
     except RuntimeError as error:
@@ -116,6 +113,15 @@ def make_method(settings: Settings, *, untrained: bool = False) -> Method:
     """
     kind = method_class(settings.method)
     return cast("Method", kind(configuration(settings), untrained=untrained))
+
+
+def model_settings(settings: Settings, source: str) -> MethodConfig:
+    """The method's own settings of a run, which `complete` wrote: what is not among them is its class's default.
+
+    Raises:
+        ConfigError: an unknown key or a wrong value; the message names the `source`.
+    """
+    return cast("MethodConfig", validate(method_class(settings.method).Config, settings.model, f"model in {source}"))
 
 
 def complete(settings: Settings) -> Settings:

@@ -89,7 +89,7 @@ class Schedule:
             asked = f"{told} {'asked for' if self.epochs else 'planned'}"
             self._settle(done, asked if self.planned else f"the longest training was reached after epoch {done}")
         elif self.seconds is not None and (elapsed - self.began) * (1 + self._tail) >= self.seconds:
-            part = f"{self.seconds / 60:.2g} minutes of the time budget"
+            part = f"{float(f'{self.seconds / 60:.2g}'):g} minutes of the time budget"
             self._settle(done, f"this stage's {part} were used up after epoch {done}{self._short(done)}")
         elif self.epochs is None and self._flat(done):
             self._settle(done, f"held-out good images stopped improving after epoch {done}")

@@ -29,7 +29,7 @@ from untaught.engine.features import FeatureCache
 from untaught.engine.fit import Fit, Stopwatch, per_process
 from untaught.engine.framing import cost_of_tiles, frame, limits_of
 from untaught.engine.intake import Intake
-from untaught.engine.predict import complete, make_method, scorer
+from untaught.engine.predict import complete, make_method, model_settings, scorer
 from untaught.engine.pretrain import school
 from untaught.engine.provenance import make_card
 from untaught.engine.schedule import Schedule, share_of_time
@@ -110,7 +110,8 @@ def finished(settings: Settings, out: Path, resume: bool) -> bool:
         return False
     if not begun.exists():
         return False
-    then, now = complete(validate(Settings, load_toml(begun), str(begun))), complete(settings)
+    stored, now = validate(Settings, load_toml(begun), str(begun)), complete(settings)
+    then = stored.model_copy(update={"model": model_settings(stored, str(begun)).model_dump(exclude_none=True)})
     if to_toml(then) != to_toml(now):
         differ = [key for key in Settings.model_fields if getattr(then, key) != getattr(now, key)]
         came = f"{out} was begun with other settings ({', '.join(differ)})"
@@ -249,6 +250,8 @@ class Training:
         stage = stages[number]
         if self.at.epoch == 0:
             self.at.began = self.clock()
+            if self.accelerator.num_processes > 1:  # their clocks differ, and so would the epochs they end after
+                self.at.began = broadcast_object_list([self.at.began])[0]
         if number and not self.at.state:
             self.at.state = state_hash(self.method)
         self.shares.state = self.at.state

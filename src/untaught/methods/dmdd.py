@@ -30,10 +30,11 @@ Preset `paper`
 
 Preset `lite`
     For two cores. Teacher, levels, input sizes, trunk and raw map are those of `reverse_distillation`'s `lite`.
-    Branches end without ReLU; all six kinds of drawn defects; Muon, 250 steps of 8 pairs. Distances are squared: NGM is
-    their mean plus that of the worst 2 %, for images without and with a defect. AIM wants, inside a defect, a squared
-    distance as large as the energy of the teacher's features there: that of the answer "as on average". Raw map and its
-    score are of normality's distances. The head, 32 channels on a grid of 8 px, sees the logarithms of 1 plus all
+    Branches end without ReLU; all six kinds of drawn defects; Muon, 8 pairs a step; training ends by itself, as
+    `reverse_distillation`'s, but after 500 steps at the latest. Distances are squared: NGM is their mean plus that of
+    the worst 2 %, for images without and with a defect. AIM wants, inside a defect, a squared distance as large as the
+    energy of the teacher's features there: that of the answer "as on average". Raw map and its score are of normality's
+    distances. The head, 32 channels on a grid of 8 px, sees the logarithms of 1 plus all
     distances and energies, and learns from one image in five that the student has never seen; Adam, 0.003, 120 steps.
     Map: the raw map times 1 plus the head's probability; score: the raw score times 1 plus the mean of its highest 1 %.
 
@@ -53,6 +54,8 @@ Deviations of `lite` from `paper`, and why
     - Abnormality's squared distance alone was a worse map than normality's (every second test image of
       bottle: AUPRO 90.5 % against 94.8 %), and so was their sum; on a paper it was the better, 66.3 % against 64.9 %.
       Normality needs no margin: abnormality speaks through the head only.
+    - 250 steps were too few where there are many images: with 500, image AUROC of screw rose from 93.8 % to 96.8 %,
+      pixel AUROC from 99.34 % to 99.52 % (seed 0).
     - Drawn defects are not real ones. The head at most doubles the raw map and never lowers it: the factor was set by
       reasoning, not measured against others. Teacher, trunk and raw map were taken from `reverse_distillation`; the
       losses, the sets and what the head sees were chosen by labelled test images of bottle, magnetic_tile and one paper
@@ -67,7 +70,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from untaught.anomalies.settings import PAPER as PAPER_ANOMALIES
@@ -75,17 +78,22 @@ from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
 from untaught.distillation import RESTORING, Distillation, ReverseConfig
 from untaught.losses.decouple import guidance, inverse_mimicking, regions, segmentation, squared_guidance
+from untaught.losses.worst import average
 from untaught.maps.distance import cosine_distance, energy, level_distances, squared_distance
 from untaught.maps.fuse import upsample
 from untaught.maps.levels import PAPER_MAP
 from untaught.maps.score import top_mean
-from untaught.method import Drops, MethodConfig, Reduce, Stage
+from untaught.method import Drops, MethodConfig, Plateau, Reduce, Stage
 from untaught.nn.decouple import DecoupledStudent
 from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.segmentation import SegmentationHead
 from untaught.nn.students import check_levels, make_student
 
 Levels = list[Float[Tensor, "b _ _ _"]]
+
+
+PLATEAU = Plateau("distance", every=25, least=0.03, enough=0.3, minimum=250, maximum=350)
+"""As `reverse_distillation`'s, but for the longest training: a step takes two images through student and teacher."""
 
 
 class DecoupleConfig(OptimizerSettings):
@@ -107,7 +115,8 @@ class DecoupleConfig(OptimizerSettings):
     reduction: Literal["regions", "mean"] = Field(
         default="regions", description="abnormality: average defects and the rest apart, or all positions"
     )
-    steps: int = Field(default=250, ge=1, description="rounded up to whole epochs")
+    steps: int = Field(default=250, ge=1, description="rounded up to whole epochs; with `settle` they do not count")
+    settle: bool = Field(default=False, description="end by itself when held-out good images stop improving")
     batch_size: int = Field(default=8, ge=1, description="pairs")
     warmup: int = Field(default=30, ge=0, description="steps over which the learning rate rises")
     decay: float = Field(default=0.3, ge=0, lt=1, description="last share, in which the learning rate falls to zero")
@@ -119,7 +128,9 @@ class SegmentConfig(OptimizerSettings):
 
     optimizer: Literal["adam", "muon", "sgd"] = "adam"
     width: int = Field(default=32, ge=8, multiple_of=8, description="channels inside")
-    dilations: tuple[int, ...] = Field(default=(1, 6, 12), min_length=1, description="reaches of the scale attention")
+    dilations: tuple[PositiveInt, ...] = Field(
+        default=(1, 6, 12), min_length=1, description="reaches of the scale attention"
+    )
     stride: int = Field(default=8, ge=1, description="pixels of the input per position of its grid")
     gamma: float = Field(default=4.0, ge=0, description="focus of its loss on positions it gets wrong")
     steps: int = Field(default=120, ge=1, description="rounded up to whole epochs")
@@ -152,6 +163,7 @@ class DmddConfig(ReverseConfig):
     sets: Literal["both", "normal", "abnormal"] = Field(default="normal", description="distances summed in the raw map")
 
 
+LITE: Mapping[str, Any] = {**RESTORING, "decouple": {"settle": True}}
 PAPER: Mapping[str, Any] = {
     "backbone": "wide_resnet50_2.tv_in1k", "image_size": 256, "sizes": (), "levels": (4, 8, 16), "standardise": False,
     "distance": "cosine", "sets": "both",
@@ -184,7 +196,7 @@ class Dmdd(Distillation):
     """
 
     Config: ClassVar[type[MethodConfig]] = DmddConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": RESTORING, "paper": PAPER}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"lite": LITE, "paper": PAPER}
     config: DmddConfig
     student: DecoupledStudent
 
@@ -213,6 +225,7 @@ class Dmdd(Distillation):
             optimizer=partial(decouple.build, heads=list(self.student.last())), steps=decouple.steps,
             batch_size=decouple.batch_size, frozen=self.frozen, half=self.light, pairs=self.config.anomalies,
             warmup=decouple.warmup, decay=decouple.decay, drops=drops, mixed=self.light,
+            plateau=PLATEAU if decouple.settle else None,
             shown=self.for_student if segment.unseen and self.config.use_msn else None,
         )  # fmt: skip
         if not self.config.use_msn:
@@ -243,19 +256,20 @@ class Dmdd(Distillation):
             return clean, self.standards([level.float() for level in self.teacher(batch.defect)])
 
     def decouple_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """`decouple`, which is minimised, and its two parts."""
-        normality, abnormality = self.losses(batch)
+        """`decouple`, which is minimised; its two parts; `distance` of good images, which tells when to stop."""
+        normality, abnormality, distance = self.losses(batch)
         total = normality + self.config.decouple.abnormality * abnormality
-        return {"decouple": total, "normality": normality.detach(), "abnormality": abnormality.detach()}
+        parts = {"normality": normality.detach(), "abnormality": abnormality.detach()}
+        return {"decouple": total, **parts, "distance": distance}
 
-    def losses(self, batch: Batch) -> Float[Tensor, 2]:
-        """Normality guidance and abnormality inverse mimicking, summed over levels."""
+    def losses(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, ""]]:
+        """Normality guidance and abnormality inverse mimicking, summed over levels; normality's distance when good."""
         assert batch.mask is not None
         settings, count = self.config.decouple, len(batch.index)
         clean, bad = self.pairs(batch)
         restored = self.student([torch.cat(level) for level in zip(clean, bad, strict=True)])
         squared = self.config.distance == "squared"
-        levels = []
+        levels, watched = [], []
         for one, other, normal, abnormal in zip(clean, bad, *restored, strict=True):
             good, defect = regions(batch.mask, size_of(one))
             where = good if settings.guidance == "normal" else None
@@ -264,7 +278,9 @@ class Dmdd(Distillation):
                 ways = squared_distance(torch.cat([one, one]), normal)
                 guided = squared_guidance(ways[:count], ways[count:], settings.positions, settings.hard, where)
             else:
+                ways = cosine_distance(one, normal[:count].detach())
                 guided = guidance(one, normal[:count], normal[count:], settings.positions, where)
+            watched.append(ways[:count])
             levels += [
                 guided,
                 inverse_mimicking(
@@ -272,7 +288,8 @@ class Dmdd(Distillation):
                     energy(other) if squared else None,
                 ),
             ]  # fmt: skip
-        return torch.stack(levels).view(-1, 2).sum(dim=0)
+        normality, abnormality = torch.stack(levels).view(-1, 2).sum(dim=0)
+        return normality, abnormality, average(watched)
 
     def segment_loss(self, batch: Batch) -> dict[str, Tensor]:
         """`segment`: the head's loss on images without and with defect; what the first stage made stays as it is."""
@@ -312,7 +329,7 @@ class Dmdd(Distillation):
             maps = [map_.log1p() for map_ in maps]
         factor = self.config.levels[0] / self.config.segment.stride
         height, width = size_of(normal[0])
-        size = (round(height * factor), round(width * factor))
+        size = (max(1, round(height * factor)), max(1, round(width * factor)))
         return torch.stack([upsample(map_, size, align_corners=False) for map_ in maps], dim=1)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:

@@ -24,9 +24,9 @@ def folded(net: nn.Module) -> nn.Module:
     Args:
         net: takes (b, 3, h, w) and gives a list of features; frozen, on one device.
     """
-    if any(module._forward_hooks or module._forward_pre_hooks for module in net.modules()):
-        return net
     weight = next(net.parameters())
+    if weight.is_meta or any(module._forward_hooks or module._forward_pre_hooks for module in net.modules()):
+        return net
     # Made within inference mode, the copy could not be used outside of it.
     with torch.inference_mode(False), torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
         copied = copy.deepcopy(net)

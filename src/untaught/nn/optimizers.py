@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -11,6 +11,8 @@ from torch import nn
 
 from untaught.config import Frozen
 from untaught.nn.muon import MuonAdam
+
+Kept = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerSettings(Frozen):
@@ -22,7 +24,7 @@ class OptimizerSettings(Frozen):
     weight_decay: float = Field(default=0.01, ge=0, description="muon: of hidden convolutions; sgd: of all")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="sgd")
     adam_decay: float = Field(default=0.0, ge=0, description="adam: weight decay, added to the gradient")
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[Kept, Kept] = Field(default=(0.9, 0.99), description="adam: what stays of the two means a step")
 
     def build(self, parameters: Sequence[nn.Parameter], heads: Iterable[nn.Parameter] = ()) -> torch.optim.Optimizer:
         """The optimiser of `parameters`; `heads` are the last layers, which Muon leaves to Adam."""
