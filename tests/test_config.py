@@ -46,6 +46,11 @@ def test_merging_keeps_what_the_later_layer_does_not_name():
     assert merge({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}}) == {"a": {"x": 1, "y": 3}}
 
 
+def test_kinds_of_anomalies_named_one_by_one_are_one_table():
+    given = parse_overrides(["model.anomalies.kinds.perlin=1", "model.anomalies.kinds.scar=2"])
+    assert given == {"model": {"anomalies": {"kinds": {"perlin": 1, "scar": 2}}}}
+
+
 def test_kinds_of_anomalies_that_are_given_replace_the_others():
     joined = merge({"anomalies": {"kinds": {"perlin": 1.0}, "clean": 0.2}}, {"anomalies": {"kinds": {"scar": 1.0}}})
     assert joined == {"anomalies": {"kinds": {"scar": 1.0}, "clean": 0.2}}

@@ -28,10 +28,11 @@ from untaught.lock import alone, anew
 from untaught.migrations import Step, read_card
 from untaught.records import Finding, Result
 
-SCHEMA = 2
+SCHEMA = 3
 READ = ("settings.toml", "card.json", "log.jsonl", "evaluation.json", "gallery.npz", "drawn.json")
 STEPS: Mapping[int, Step] = {  # from each older schema, what makes the next one of it
     1: lambda values: values,  # the recipe got areas of single products, which may be left out
+    2: lambda values: values,  # the data got images of earlier thresholds that still stand, which may be left out
 }
 
 

@@ -119,6 +119,14 @@ def test_images_take_turns_over_all_sizes_and_are_drawn_on_where_they_are_looked
         assert not (pair.mask & ~inside).any()
 
 
+def test_nothing_larger_than_the_region_is_drawn_and_counted_as_that_large():
+    inside = np.zeros((64, 64), np.bool_)
+    inside[20:40, 30:40] = True
+    images = [np.full((64, 64, 3), value, np.uint8) for value in (60, 120)]
+    found = draw(images, AnomalySettings(kinds={"perlin": 1.0}), (0.1, 0.3, 0.4), 2, 0, [None, inside])
+    assert [(number, size) for number, size, _ in found] == [(0, 0.1), (1, 0.1), (0, 0.3), (1, 0.3), (0, 0.4)]
+
+
 def test_sizes_that_cannot_be_drawn_are_left_out(drawn, tmp_path):
     import shutil
 

@@ -70,6 +70,13 @@ def test_the_time_of_a_stage_counts_from_its_beginning():
     assert "time budget" in schedule.stopped
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(7200.0, "120 minutes"), (74.0, "1.2 minutes"), (6.0, "0.1 minutes")])
+def test_a_time_budget_is_told_in_plain_minutes(seconds, told):
+    schedule = Schedule(stage(), STEPS, seconds=seconds)
+    schedule.close(0, 1.0, seconds)
+    assert f"this stage's {told} of" in schedule.stopped
+
+
 def test_the_time_that_is_left_is_shared_by_steps():
     quick, slow = stage(plateau=None, steps=20, batch_size=4), stage(plateau=None, steps=60, batch_size=8)
     assert share_of_time([quick, slow], 10) == pytest.approx(20 / 80)

@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from tests.conftest import SMALL
 
 from untaught.batch import Batch
-from untaught.config import Settings
+from untaught.config import Settings, to_toml
 from untaught.engine.fit import Stopwatch
-from untaught.engine.train import train
+from untaught.engine.predict import complete
+from untaught.engine.train import finished, train
 from untaught.errors import DataError, RunError
 from untaught.methods.aand import Aand
 from untaught.run import Run
@@ -109,6 +110,17 @@ def test_resuming_a_finished_run_changes_nothing(run_folder, product):
     before = (run_folder / "card.json").read_bytes()
     train(settings(product, false_reject=0.1), run_folder, resume=True)
     assert (run_folder / "card.json").read_bytes() == before
+
+
+def test_a_training_begun_before_a_preset_got_a_setting_is_not_taken_up_with_it(product, tmp_path):
+    wanted = Settings(method="aand", data=str(product), image_size=64, epochs=1)
+    (tmp_path / "settings.toml").write_text(to_toml(complete(wanted)))
+    assert not finished(wanted, tmp_path, resume=True)
+    older = complete(wanted)
+    del older.model["amplifier"]["closed"]
+    (tmp_path / "settings.toml").write_text(to_toml(older))
+    with pytest.raises(RunError, match=r"begun with other settings \(model\)"):
+        finished(wanted, tmp_path, resume=True)
 
 
 def moments(rng):

@@ -81,6 +81,20 @@ def test_paper_has_the_constants_of_the_specification():
     assert config.anomalies.kinds == {"perlin": 1.0}
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"segment": {"dilations": (0,)}}, {"decouple": {"betas": (0.5, 1.5)}}, {"segment": {"betas": (-0.1, 0.9)}}],
+)
+def test_what_would_end_in_the_middle_of_a_training_is_refused_before(wrong):
+    with pytest.raises(ConfigError):
+        Dmdd.configure("lite", **wrong)
+
+
+def test_lite_ends_by_itself_and_paper_after_its_steps():
+    lite, paper = (make(preset, **SMALL).stages()[0] for preset in ("lite", "paper"))
+    assert (lite.plateau.watch, lite.plateau.minimum, paper.plateau) == ("distance", 250, None)
+
+
 @pytest.mark.parametrize("size", [256, 224, 320])
 def test_shapes_at_full_size(size):
     with torch.device("meta"):

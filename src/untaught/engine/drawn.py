@@ -8,7 +8,6 @@ are drawn on, and each drawing is gone once it is inspected: memory does not dep
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -116,7 +115,14 @@ def _detect(
     if not found:
         raise DataError(f"none of {attempts} attempts gave a visible defect", "defects that show", "allow larger ones")
     report(Progress(task, attempts, attempts))
-    table = {"data": in_words(spec), "images": len(images), "side": side, "rows": list(map(asdict, found))}
+    left_out = sorted({run.card.product_of(item.name) for item in run.card.data.calibration} - set(products))
+    table = {
+        "data": in_words(spec),
+        "images": len(images),
+        "side": side,
+        "left_out": left_out,
+        "rows": list(map(asdict, found)),
+    }
     write_text(run.folder / "drawn.json", json.dumps(table))
     return found
 
@@ -166,12 +172,6 @@ def held_out(detector: Detector, spec: AnyData, most: int) -> tuple[list[Sample]
     found = [item for turn in turns for item in turn if item is not None][: max(most, len(groups))]
     if not found:
         raise _not_there(run, f"{in_words(spec)} holds none of the {len(wanted)} good images that set its threshold")
-    if missing := sorted({run.card.product_of(item.name) for item in run.card.data.calibration} - groups.keys()):
-        warnings.warn(
-            f"{in_words(spec)} holds no good image that set the threshold of {', '.join(missing)}: nothing is drawn on "
-            "them. Name all folders they are in, --good for each.",
-            stacklevel=2,
-        )
     samples, products = [sample for sample, _ in found], [product for _, product in found]
 
     def read(number: int) -> NDArray[np.uint8]:

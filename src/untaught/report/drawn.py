@@ -43,12 +43,20 @@ def view_drawn(run: Run) -> DrawnView | None:
     return DrawnView(
         f"Synthetic: {plural(len(drawn.rows), 'defect')} drawn on {plural(drawn.images, 'held-out good image')} and "
         "inspected at the calibrated threshold. It tells how large something must be to be seen, not how many real "
-        f"defects will be found. Without a defect {above:,} of all {sum(its.image.n for its in known):,} are rejected.",
+        f"defects will be found. Without a defect {above:,} of all {sum(its.image.n for its in known):,} are rejected."
+        + left_out(drawn),
         curve(drawn.rows),
         sizes_table(drawn),
         groups_table(drawn.rows, "Kind", lambda row: row.kind),
         groups_table(drawn.rows, "Product", product) if several(drawn.rows) else None,
     )
+
+
+def left_out(drawn: Drawn) -> str:
+    """Of which products nothing was drawn; empty where there are none."""
+    if not drawn.left_out:
+        return ""
+    return f" Nothing was drawn on {', '.join(drawn.left_out)}: no held-out image of them was found."
 
 
 def by_size(rows: Iterable[Drawing]) -> list[tuple[float, list[Drawing]]]:
@@ -132,6 +140,8 @@ def drawn_lines(drawn: Drawn) -> str:
     lines = ["Synthetic: drawn defects at the calibrated threshold", *_lines("longest side", groups)]
     if several(drawn.rows):
         lines += _lines("all sizes", grouped(drawn.rows, product))
+    if drawn.left_out:
+        lines.append(f"{left_out(drawn).strip()} Name all folders they are in, --good for each.")
     return "\n".join(lines).replace(NARROW, " ").replace(UNBROKEN, " ")
 
 

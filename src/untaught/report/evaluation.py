@@ -85,10 +85,14 @@ class Drawing(_Read):
 
 
 class Drawn(_Read):
-    """Defects drawn on so many held-out good images, whose shorter side has so many pixels where they were drawn."""
+    """Defects drawn on so many held-out good images, whose shorter side has so many pixels where they were drawn.
+
+    `left_out` are the run's products of which no held-out image was there.
+    """
 
     images: int
     side: int
+    left_out: list[str] = Field(default_factory=list)
     rows: list[Drawing]
 
 
