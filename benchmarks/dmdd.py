@@ -17,8 +17,8 @@ The rows differ in more than the part: the first sees all training images and en
 
 The edge of a defect are the pixels of its mask that lie within 3 px of its border, at the mask's own resolution; its
 inside is the rest. Each is measured against the good pixels of all images: the probability that a pixel of it scores
-higher than a good one. AUROC of all defect pixels and AUPRO@0.3 stand beside. A product whose defects are all edge has
-no figure for the inside. Methods as they are are trained by `benchmarks/results.py` into the same folder of runs. A
+higher than a good one. AUROC of all defect pixels and AUPRO@0.3 stand beside. A product whose defects are all edge, or
+have less than 500 pixels inside, has no figure for the inside and is left out of that mean. Methods as they are are trained by `benchmarks/results.py` into the same folder of runs. A
 finished run is kept as JSON and not repeated, so the script can be stopped and started; records are kept in dmdd.json
 beside the page.
 """
@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ledger import Record, comparison, kept, notes
+from ledger import Record, common, comparison, kept, notes, of_sets
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from results import ONE_THREAD, call
@@ -44,7 +44,7 @@ from untaught.data.base import Dataset
 from untaught.data.folder import open_dataset
 from untaught.engine.checkpoint import load_tensors
 from untaught.engine.predict import Detector, make_method, scorer
-from untaught.engine.provenance import machine
+from untaught.engine.provenance import machine, versions
 from untaught.files import write_text
 from untaught.image import resize_map
 from untaught.metrics.accumulate import MaskedMap, pixel_metrics
@@ -53,6 +53,7 @@ from untaught.records import Sample
 
 BAND = 3
 LIMIT = 0.3
+LEAST = 500  # pixels
 MOST_GOOD = 4_000_000
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "trunk only": ("reverse_distillation", {}),
@@ -105,8 +106,7 @@ def measure(arm: str, data: Path, seed: int, runs: Path) -> None:
         out = runs / f"{slug(run)}-{data.name}-{seed}"
         words = ["train", method, "--data", data, "--seed", seed, "--out", out, "--resume"]
         words += [word for pair in flat(changes) for word in ("--set", pair)]
-        if not (out / "card.json").exists():
-            call(ONE_THREAD, *words)
+        call(ONE_THREAD, *words)
     else:
         out = runs / f"{method}-{data.name}-{seed}"
         measure_method(method, data, seed, runs, ONE_THREAD)
@@ -117,7 +117,7 @@ def measure(arm: str, data: Path, seed: int, runs: Path) -> None:
         state = load_tensors(out / "weights.safetensors")[0]
         smaller.load_state_dict({name: state[name] for name in smaller.state_dict()})
         detector.score = scorer(smaller.eval(), detector.device)
-    record: Record = {"arm": arm, "product": data.name, "seed": seed, "machine": machine()}
+    record: Record = {"arm": arm, "product": data.name, "seed": seed, "machine": machine(), "versions": versions()}
     record |= {"figures": figures(detector, open_dataset(str(data)))}
     write_text(done, json.dumps(record, indent=1))
     print(
@@ -162,7 +162,7 @@ def sides(maps: list[MaskedMap]) -> dict[str, float | None]:
             [item.scores[item.mask & (inside(item.mask) == part)] for item in maps if item.mask is not None]
         )
         labels = np.arange(len(values) + len(rest)) < len(values)
-        found[name] = auroc(np.concatenate([values, rest]), labels) if len(values) else None
+        found[name] = auroc(np.concatenate([values, rest]), labels) if len(values) >= LEAST else None
     return found
 
 
@@ -195,32 +195,35 @@ def page(records: list[Record], compared: list[str]) -> str:
         "Mean of four: bottle, screw, magnetic_tile, and the mean of the papers; ± over the seeds that both have."
     ]
     lines += ["", *compared, "", "## What each part adds", ""]
-    seeds = sorted({record["seed"] for record in records})
-    lines += [f"Seeds: {', '.join(map(str, seeds))}. All figures in percent, means over the seeds measured.", ""]
-    for product in ["mean", *products] if products else []:
-        lines += [f"### {product if product != 'mean' else 'Mean of ' + ', '.join(products)}", ""]
-        lines += [f"| detector | {' | '.join(FIGURES.values())} | seeds |", "|---" * (len(FIGURES) + 2) + "|"]
-        for arm in ARMS:
-            own = [record for record in records if record["arm"] == arm]
-            there = {record["product"] for record in own}
-            if product == "mean" and there != set(products):
-                continue
-            chosen = [
-                [r for r in own if r["product"] == name] for name in (products if product == "mean" else [product])
-            ]
-            if not all(chosen):
-                continue
-            cells = [shown([[r["figures"][key] for r in runs] for runs in chosen]) for key in FIGURES]
-            lines.append(f"| {arm} | {' | '.join(cells)} | {min(map(len, chosen))} |")
-        lines.append("")
-    shown_ = dict.fromkeys(f"Machine: {record['machine']}." for record in records)
-    return "\n".join([*lines, *notes("dmdd"), *shown_, ""])
+    lines += ["All figures in percent, means over the seeds named, which all rows of a table have.", ""]
+    own = {arm: [record for record in records if record["arm"] == arm] for arm in ARMS}
+    own = {arm: its for arm, its in own.items() if its}
+    every = [name for name in products if all(any(r["product"] == name for r in its) for its in own.values())]
+    if len(every) > 1:
+        lines += [f"### Mean of {', '.join(every)}", "", "All papers together count as one.", "", *table(own, every)]
+    for product in products:
+        lines += [f"### {product}", "", *table(own, [product])]
+    machines = dict.fromkeys(f"Machine: {r['machine']}. Versions: {r['versions']}." for r in records)
+    return "\n".join([*lines, *notes("dmdd"), *machines, ""])
 
 
-def shown(products: list[list[float | None]]) -> str:
-    """The mean over products of the mean over seeds; products without a figure are left out."""
-    means = [statistics.mean(values) for runs in products if (values := [value for value in runs if value is not None])]
-    return f"{100 * statistics.mean(means):.1f}" if means else "-"
+def table(arms: dict[str, list[Record]], products: list[str]) -> list[str]:
+    """A row for each detector that was measured on all of the products."""
+    groups = {arm: [[r for r in its if r["product"] == name] for name in products] for arm, its in arms.items()}
+    groups = {arm: its for arm, its in groups.items() if all(its)}
+    seeds = common(records for its in groups.values() for records in its)
+    lines = [f"| detector | {' | '.join(FIGURES.values())} | seeds |", "|---" * (len(FIGURES) + 2) + "|"]
+    for arm in groups if seeds else ():
+        chosen = [record for record in arms[arm] if record["seed"] in seeds]
+        cells = [shown(chosen, key, products) for key in FIGURES]
+        lines.append(f"| {arm} | {' | '.join(cells)} | {', '.join(map(str, seeds))} |")
+    return [*lines, ""]
+
+
+def shown(records: list[Record], key: str, products: list[str]) -> str:
+    """A figure's mean over products and seeds."""
+    known = any(r["figures"][key] is not None for r in records if r["product"] in products)
+    return f"{100 * statistics.mean(of_sets(records, key, products)):.1f}" if known else "-"
 
 
 if __name__ == "__main__":

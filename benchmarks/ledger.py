@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +43,29 @@ def of_methods(runs: Path | None, methods: Sequence[str]) -> list[Record]:
     return [record for record in every if record["method"] in methods]
 
 
-def of_sets(records: Sequence[Record], figure: str) -> list[float]:
-    """A figure's mean over bottle, screw, magnetic_tile and the mean of the six papers: one a seed that has all nine.
+def of_sets(records: Sequence[Record], figure: str, products: Sequence[str] = (*PAPERS, *ALONE)) -> list[float]:
+    """A figure's mean over products, in which all papers together count as one: one a seed that has them all.
 
     Args:
         records: of one method, any products and seeds.
-        figure: its name among the figures.
+        figure: its name among the figures; where it is unknown the product is left out.
+        products: that are averaged.
     """
-    values: Mapping[tuple[str, int], float] = {(r["product"], r["seed"]): r["figures"][figure] for r in records}
+    values = {(record["product"], record["seed"]): record["figures"][figure] for record in records}
     means = []
     for seed in sorted({seed for _, seed in values}):
-        if all((product, seed) in values for product in (*PAPERS, *ALONE)):
-            group = statistics.mean(values[product, seed] for product in PAPERS)
-            means.append(statistics.mean([group, *(values[product, seed] for product in ALONE)]))
+        if all((product, seed) in values for product in products):
+            known = {name: value for name in products if (value := values[name, seed]) is not None}
+            papers = [value for name, value in known.items() if name in PAPERS]
+            alone = [value for name, value in known.items() if name not in PAPERS]
+            means.append(statistics.mean([*([statistics.mean(papers)] if papers else []), *alone]))
     return means
+
+
+def common(groups: Iterable[Sequence[Record]]) -> list[int]:
+    """The seeds that all groups have that have any."""
+    seeds = [{record["seed"] for record in records} for records in groups if records]
+    return sorted(set.intersection(*seeds)) if seeds else []
 
 
 def comparison(runs: Path | None, methods: Sequence[str], figures: Mapping[str, str]) -> list[str]:

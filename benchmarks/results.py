@@ -61,11 +61,13 @@ the training process (user + system), from its start for untaught, without impor
 machine, so wall times would not compare. Uninformed students made their teachers first where they found none, about 110
 CPU seconds each, once for all products. An image's time is CPU time from file to verdict with one thread, the median
 of sixteen test images. The runs of stfpm were trained before its map was changed and scored anew with today's: neither
-training nor an image's score depends on it; their records say so. Times with a star were taken on a processor without
-bfloat16 and wider instructions than AVX2, where training is in float32 and everything takes two to three times as long:
-compare them with each other only.
+training nor an image's score depends on it; their records say so. Times with a star were taken on another processor than the rest,
+all or in part: compare them with each other only. Without bfloat16 and wider instructions than AVX2 training is in
+float32, and everything takes two to three times as long. Processors and versions stand at the end. Times of all methods but aand
+and dmdd were taken before the teacher's batch norms were folded into its convolutions, which takes a quarter off its
+pass.
 """
-NARROW = "AVX2"
+USUAL = "AMD EPYC"
 
 
 def main() -> None:
@@ -187,8 +189,18 @@ def page(ours: Records, theirs: Records) -> str:
     lines += ["## One image, CPU milliseconds", "", *table(ours, theirs, milliseconds), ""]
     lines += ["## What was trained", "", *effort(ours), ""]
     lines += ["## Where a peer is ahead", "", *behind(ours, theirs), ""]
-    first = next(record for found in ours.values() for records in found.values() for record in records)
-    return "\n".join([*lines, f"Machine: {first['machine']}. Versions: {first['versions']}.", ""])
+    return "\n".join([*lines, *taken_on(ours), ""])
+
+
+def taken_on(ours: Records) -> list[str]:
+    """Each machine with its versions, and which methods and seeds were measured there."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for methods in ours.values():
+        for name, records in methods.items():
+            for record in records:
+                place = {key: value for key, value in record["machine"].items() if key not in ("system", "threads")}
+                found[f"{place}. Versions: {record['versions']}"].add(f"{name} ({record['seed']})")
+    return [f"- {', '.join(sorted(its))}: {place}." for place, its in found.items()]
 
 
 def table(ours: Records, theirs: Records, cell: Any) -> list[str]:
@@ -217,15 +229,16 @@ def seeds(found: Mapping[str, Iterable[dict[str, Any]]]) -> str:
 
 
 def mean_records(groups: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The mean over products, seed by seed as far as all have it; nothing where one was not measured."""
+    """The mean over products, of each seed that all have; nothing where one was not measured."""
     means = []
-    for n in range(min(len(group) for group in groups)):
-        rows = [group[n] for group in groups]
+    by_seed = [{row["seed"]: row for row in group} for group in groups]
+    for seed in sorted(set.intersection(*map(set, by_seed))):
+        rows = [group[seed] for group in by_seed]
         figures = {key: mean([row["figures"][key] for row in rows]) for key in FIGURES}
         times = {key: mean([row.get(key) for row in rows]) for key in ("cpu_seconds", "train_cpu_seconds")}
         own = {"device": " and ".join(sorted({row.get("machine", {}).get("device", "") for row in rows}))}
         means.append({"figures": figures, **times, "cpu_seconds_per_image": mean([cpu_of(row) for row in rows])})
-        means[-1]["machine"] = own
+        means[-1] |= {"machine": own, "resumed": any(row.get("resumed") for row in rows)}
     return means
 
 
@@ -261,8 +274,14 @@ def training_seconds(records: Iterable[dict[str, Any]]) -> str:
 
 
 def star(records: Iterable[dict[str, Any]]) -> str:
-    """A star where times are those of a narrow processor."""
-    return " *" if any(NARROW in record.get("machine", {}).get("device", "") for record in records) else ""
+    """A star where times are not those of the usual processor."""
+    return " *" if other(records) else ""
+
+
+def other(records: Iterable[dict[str, Any]]) -> str:
+    """The processors of records, where they are not the usual one; peers name none."""
+    found = {record["machine"]["device"] for record in records if record.get("machine", {}).get("device")}
+    return " and ".join(sorted(found)) if found - {USUAL} else ""
 
 
 def cpu_of(record: dict[str, Any]) -> float | None:
@@ -326,7 +345,7 @@ def summary(ours: Records) -> dict[str, Any]:
             timed = [seconds for seconds in map(cpu_of, records) if seconds is not None]
             row |= {"train_cpu_seconds": round(statistics.mean(whole), 1)} if whole else {}
             row |= {"ms_per_image": round(1000 * statistics.mean(timed), 2)} if timed else {}
-            row |= {"narrow": True} if star(records) else {}
+            row |= {"processor": named} if (named := other(records)) else {}
             entry["products"][product] = row
             machines |= {f"{record['machine']['device']}, {record['machine']['cores']} cores" for record in records}
     return {"machine": "; ".join(sorted(machines)), "methods": dict(sorted(methods.items()))}

@@ -219,14 +219,14 @@ def compared() -> str:
 
 
 def star(row: dict[str, Any]) -> str:
-    """A star behind times of a processor on which everything takes longer."""
-    return " *" if row.get("narrow") else ""
+    """A star behind times of another processor than most."""
+    return " *" if "processor" in row else ""
 
 
 def starred(rows: Iterable[dict[str, Any]]) -> str:
     """What the star means, where there is one."""
-    said = " With a star: on a processor without bfloat16, which takes two to three times as long."
-    return said if any(map(star, rows)) else ""
+    named = sorted({row["processor"] for row in rows if "processor" in row})
+    return f" With a star: on {' or '.join(named)}; compare these with each other only." if named else ""
 
 
 def decisions() -> str:

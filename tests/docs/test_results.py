@@ -8,7 +8,7 @@ import results
 def record(method, product, seed, auroc, **more):
     figures = {"image_auroc": auroc, "pixel_auroc": 0.9, "aupro": None, "seconds_per_image": 0.2}
     training = {"images": 24, "epochs": {"one": 3, "two": 4}, "parameters": 1234567, "stopped": {"two": "enough"}}
-    machine = {"device": "a mill", "cores": "2"}
+    machine = {"device": results.USUAL, "cores": "2"}
     return {
         "method": method, "product": product, "seed": seed, "figures": figures, "training": training,
         "machine": machine, "versions": {}, "cpu_seconds": 50.0, "cpu_seconds_per_image": 0.04, **more,
@@ -38,7 +38,7 @@ def test_methods_beside_peers(tmp_path):
     assert "- bottle, Image AUROC: PaDiM 98.0 ahead of 96.0 (our best: other 99.0)" in text
     assert "| bottle | 24 | other | 1,234,567 | 3 + 4 | enough |" in text
     told = results.summary(ours)
-    assert told["machine"] == "a mill, 2 cores"
+    assert told["machine"] == f"{results.USUAL}, 2 cores"
     assert told["methods"]["reverse_distillation"]["products"]["bottle"] == {
         "seeds": [0, 1],
         "images": 24,
@@ -68,13 +68,27 @@ def test_finished_runs_are_not_repeated(tmp_path, monkeypatch):
     results.measure("m", tmp_path / "bottle", 0, tmp_path, 1)
 
 
-def test_times_of_a_narrow_processor_have_a_star():
-    narrow = {"device": "a mill, AVX2", "cores": "2"}
+def test_times_of_another_processor_have_a_star():
+    mill = {"device": "a mill", "cores": "2"}
     ours = {
-        "pa_1": {"a": [record("a", "pa_1", 0, 0.9)], "b": [record("b", "pa_1", 0, 0.9, machine=narrow)]},
+        "pa_1": {"a": [record("a", "pa_1", 0, 0.9)], "b": [record("b", "pa_1", 0, 0.9, machine=mill)]},
         "pa_2": {"a": [record("a", "pa_2", 0, 0.8)], "b": [record("b", "pa_2", 0, 0.8)]},
     }
     text = results.page(ours, {})
     assert "| pa_1 | 0 | 50 | 50 * |" in text
     assert "| pa_2 | 0 | 40 | 40 |" in text
     assert "| mean of 2 papers | | 40 | 40 * |" in text
+    assert "- b (0): {'device': 'a mill', 'cores': '2'}. Versions: {}." in text
+    rows = results.summary(ours)["methods"]
+    assert rows["b"]["products"]["pa_1"]["processor"] == "a mill"
+    assert "processor" not in rows["a"]["products"]["pa_1"]
+
+
+def test_means_of_papers_pair_seeds_and_know_of_no_time_where_a_training_was_resumed():
+    ours = {
+        "pa_1": {"a": [record("a", "pa_1", 0, 0.9), record("a", "pa_1", 2, 0.8)]},
+        "pa_2": {"a": [record("a", "pa_2", 1, 0.1), record("a", "pa_2", 2, 0.6, resumed=True)]},
+    }
+    text = results.page(ours, {})
+    assert "| mean of 2 papers | | 70.0 |" in text
+    assert "| mean of 2 papers | | not measured |" in text

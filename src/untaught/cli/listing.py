@@ -44,6 +44,6 @@ def cost(found: dict[str, Any] | None) -> str:
         told.append(f"trained in {row['train_cpu_seconds']:.0f} s on {row['images']} images of {product}")
     if "ms_per_image" in row:
         told.append(f"{row['ms_per_image']:.0f} ms an image")
-    if row.get("narrow"):
-        told.append("on a processor without bfloat16")
+    if "processor" in row:
+        told.append(f"on {row['processor']}")
     return ", ".join(told)

@@ -43,7 +43,10 @@ def _fold(module: nn.Module) -> int:
     count = 0
     for (name, first), (next_name, second) in pairwise(children):
         if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and second.track_running_stats:
-            setattr(module, name, fuse_conv_bn_eval(first, second))
+            fused = fuse_conv_bn_eval(first, second)
+            if fused.kernel_size == (1, 1):
+                fused.dilation = (2, 2)  # the same map; without it torch copies few images on one thread for a slow one
+            setattr(module, name, fused)
             rest = [getattr(second, part) for part in ("drop", "act") if hasattr(second, part)]
             setattr(module, next_name, nn.Sequential(*rest))
             count += 1
