@@ -4,7 +4,7 @@
 variant is a process of its own that leaves one JSON file. What is there already is not repeated, so the script can be
 stopped and started. All are trained with the same seeds, default settings but for what their name says, and measured as
 `untaught evaluate` does. Other forms of map and score are measured on the runs of `aand` that are there, on maps of
-128 x 128. Records are kept in aand.json beside the page, which is written from whatever is known.
+128 x 128 pixels. Records are kept in aand.json beside the page, which is written from whatever is known.
 
     python benchmarks/aand.py --runs DIR --data FOLDER... [--seeds 0] [--variants NAME...] [--only-table]
 """
@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ledger import Record, comparison, kept, notes, of_methods, seconds
+from ledger import Record, common, comparison, kept, notes, of_methods, seconds
 from results import ONE_THREAD, call
 from results import measure as measure_method
 
@@ -100,10 +100,11 @@ def forms(run: Path, data: Path) -> dict[str, dict[str, float]]:
 
     from untaught.data.folder import open_dataset
     from untaught.engine.predict import Detector
+    from untaught.image import resize_map
     from untaught.metrics.accumulate import MaskedMap, pixel_metrics
     from untaught.metrics.auroc import auroc
 
-    detector, dataset, side = Detector(run), open_dataset(str(data)), (GRID, GRID)
+    detector, dataset = Detector(run), open_dataset(str(data))
     samples = [sample for sample in dataset.samples if sample.split == "test"]
     found: dict[str, list[tuple[Any, float]]] = defaultdict(list)
     masks = []
@@ -111,10 +112,11 @@ def forms(run: Path, data: Path) -> dict[str, dict[str, float]]:
         pixels = torch.from_numpy(dataset.image(sample, detector.recipe)).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode():
             for name, (levels, target) in level_forms(detector.method, pixels).items():
-                map_, score = detector.method.map(levels, target, side)
-                found[name].append((map_[0].numpy(), float(score)))
+                map_, score = detector.method.map(levels, target, pixels.shape[-2:])
+                found[name].append((resize_map(map_[0].numpy(), (GRID, GRID)), float(score)))
         mask = dataset.mask(sample) if sample.defective else None
-        masks.append(None if mask is None else np.asarray(Image.fromarray(mask).convert("L").resize(side, 2)) > 127)
+        grid = None if mask is None else Image.fromarray(mask).convert("L").resize((GRID, GRID), 2)
+        masks.append(None if grid is None else np.asarray(grid) > 127)
     labels = [sample.defective for sample in samples]
     figures = {}
     for name, rows in found.items():
@@ -163,41 +165,51 @@ def page(records: Sequence[Record], compared: Sequence[str]) -> str:
     names = (*METHODS, *VARIANTS)
     varied = [product for product, rows in found.items() if any(rows[name] for name in VARIANTS)]
     lines = [HEAD, "## Beside reverse distillation", "", SETS, "", *compared, ""]
-    lines += ["## What each part is worth", "", "Seeds in brackets.", ""]
+    lines += ["## What each part is worth", "", "Seeds in brackets: those that all columns of the row have.", ""]
     lines += ["| product | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
-    lines += [f"| {product} | " + " | ".join(cell(found[product][name]) for name in names) + " |" for product in varied]
-    for names_ in (names, names[:-1]):
-        whole = [
-            found[product]
-            for product in varied
-            if all(any(record["seed"] == 0 for record in found[product][name]) for name in names_)
-        ]
+    for product in varied:
+        lines.append(f"| {product} | " + " | ".join(cells({name: found[product][name] for name in names})) + " |")
+    for known in dict.fromkeys(tuple(n for n in names if found[product][n]) for product in varied):
+        whole = [product for product in varied if all(found[product][name] for name in known)]
         if len(whole) > 1:
-            means = [averaged([rows[name] for rows in whole]) if name in names_ else "" for name in names]
-            lines.append(f"| mean of {len(whole)} products, seed 0 | " + " | ".join(means) + " |")
+            row = cells({name: averaged([found[product][name] for product in whole]) for name in known})
+            shown = dict(zip(known, row, strict=True))
+            lines.append(
+                f"| mean of these {len(whole)}: {', '.join(whole)} | "
+                + " | ".join(shown.get(n, "") for n in names)
+                + " |"
+            )
     lines += ["", "## The gate on held-out images, and what training took", "", *effort(found, names), ""]
     lines += ["## Other forms of map and score", "", *other_forms(found), "", *notes("aand")]
     shown = dict.fromkeys(f"{record['machine']}" for record in records if record["variant"] in VARIANTS)
     return "\n".join([*lines, *(f"Machine: {one}." for one in shown), ""])
 
 
-def cell(records: Sequence[dict[str, Any]]) -> str:
-    """`99.9 / 98.2 / 94.5 (0)`, with deviations where there are several seeds."""
+def cells(row: Mapping[str, Sequence[Record]]) -> list[str]:
+    """`99.9 / 98.2 / 94.5 (0)` of each column, with deviations where there are several seeds."""
+    seeds = common(row.values())
+    return [cell([record for record in records if record["seed"] in seeds]) for records in row.values()]
+
+
+def cell(records: Sequence[Record]) -> str:
+    """The three figures and their seeds."""
     if not records:
         return "not measured"
-    seeds = ", ".join(str(record["seed"]) for record in records)
     shown = []
     for key in FIGURES:
         values = [100 * record["figures"][key] for record in records]
         spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
         shown.append(f"{statistics.mean(values):.2f}{spread}")
-    return " / ".join(shown) + f" ({seeds})"
+    return " / ".join(shown) + f" ({', '.join(str(record['seed']) for record in records)})"
 
 
-def averaged(groups: Sequence[Sequence[Record]]) -> str:
-    """The mean over products, of the seed 0 of each."""
-    firsts = [next(record for record in group if record["seed"] == 0) for group in groups]
-    return " / ".join(f"{statistics.mean(100 * row['figures'][key] for row in firsts):.2f}" for key in FIGURES)
+def averaged(groups: Sequence[Sequence[Record]]) -> list[Record]:
+    """The mean over products, of each seed that all have."""
+    rows = {seed: [next(r for r in group if r["seed"] == seed) for group in groups] for seed in common(groups)}
+    return [
+        {"seed": seed, "figures": {key: statistics.mean(r["figures"][key] for r in its) for key in FIGURES}}
+        for seed, its in rows.items()
+    ]
 
 
 def effort(found: Mapping[str, Mapping[str, Sequence[dict[str, Any]]]], variants: Sequence[str]) -> list[str]:
@@ -220,7 +232,7 @@ def other_forms(found: Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]) -> 
     if not known:
         return ["Not measured."]
     names = next(iter(known.values()))[0]
-    lines = ["On maps of 128 x 128, so slightly other figures than above.", ""]
+    lines = ["Maps and masks of 128 x 128 pixels, so slightly other figures than above.", ""]
     lines += ["| form | " + " | ".join(known) + " |", "| --- |" + " --- |" * len(known)]
     for name in names:
         cells = [" / ".join(f"{100 * rows[0][name][key]:.2f}" for key in FIGURES) for rows in known.values()]

@@ -12,15 +12,16 @@ last; a detector that was not measured yet has no row:
 - + segmentation head: `dmdd` as it is, the same run again: the map of normality alone times 1 plus the head's
   probability.
 
-The rows differ in more than the part: the first sees all training images and ends by itself; the second sees all for
-250 steps; those with a head keep one image in five for it, and their student sees the rest for 250 steps.
+The rows differ in more than the part: the first two see all training images; those with a head keep one image in five
+for it, and their student sees the rest. All end by themselves by one rule, the first after 1,070 steps at the latest,
+the others after 500.
 
 The edge of a defect are the pixels of its mask that lie within 3 px of its border, at the mask's own resolution; its
 inside is the rest. Each is measured against the good pixels of all images: the probability that a pixel of it scores
-higher than a good one. AUROC of all defect pixels and AUPRO@0.3 stand beside. A product whose defects are all edge, or
-have less than 500 pixels inside, has no figure for the inside and is left out of that mean. Methods as they are are trained by `benchmarks/results.py` into the same folder of runs. A
-finished run is kept as JSON and not repeated, so the script can be stopped and started; records are kept in dmdd.json
-beside the page.
+higher than a good one. AUROC of all defect pixels and AUPRO@0.3 stand beside. A product whose defects have less than
+500 pixels inside has no figure for the inside and is left out of that mean. Methods as they are are trained by
+`benchmarks/results.py` into the same folder of runs. A finished run is kept as JSON and not repeated, so the script can
+be stopped and started; records are kept in dmdd.json beside the page.
 """
 
 from __future__ import annotations

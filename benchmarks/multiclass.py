@@ -47,6 +47,10 @@ resolution. *All* is one model trained on all products at once, *each* a model o
 same images held out. Image AUROC / pixel AUROC / AUPRO@0.3 in percent, of each product among its own test images; the
 mean is that of the products' figures. {seeds}
 """
+COST = """Times were taken in runs of their own, whatever else the machine did: what can be compared is the last table,
+of one run. An image's time is that of the images of {first}. One model for all has one size of input for all, the
+papers' own models a smaller one.
+"""
 APART = """## What differs between `stfpm` and `dcam`
 
 One model for all products each. Both methods as they are score the squared distance of standardised features, by one
@@ -129,7 +133,9 @@ def page(
     seeds: Sequence[int],
 ) -> str:
     """The whole page, from the records of models for all products and those of models of one."""
-    told = "Seeds in the heads of the columns; a column counts those that all of its products have."
+    told = (
+        "Seeds in the heads of the columns: those that all products have, in both columns of a method if it has both."
+    )
     all_ = {method: [record for record in every if record["name"] == method] for method in methods}
     if asked := sorted({record["asked"] for found in all_.values() for record in found if record.get("asked")}):
         told += f" Models for all were trained for {', '.join(map(str, asked))} epochs in place of the stopping rule."
@@ -147,7 +153,9 @@ def page(
             else {record["seed"]: record["figures"] for record in alone[method, product]}
             for product in products
         }
-    common = {column: shared(cells[column]) for column in columns}
+    own = {column: set(shared(cells[column])) for column in columns}
+    both = {method: own[method, "all"] & own[method, "each"] for method in methods}
+    common = {(method, which): sorted(both[method] or own[method, which]) for method, which in columns}
     named = {column: ", ".join(map(str, common[column])) or "-" for column in columns}
     head = ["product", *(f"{method}, {which} ({named[method, which]})" for method, which in columns)]
     lines = [HEAD.format(seeds=told), "## Accuracy", "", *rule(head)]
@@ -155,11 +163,15 @@ def page(
         found = [(cells[column][product], common[column]) for column in columns]
         lines.append(row(product, [three([own[seed] for seed in kept_ or sorted(own)]) for own, kept_ in found]))
     lines.append(row("**mean**", [mean(cells[column], common[column]) for column in columns]))
-    lines += ["", *bar(every), *processors({f"{name}, all": records for name, records in all_.items()})]
+    measured = {f"{method}, all": records for method, records in all_.items()}
+    measured |= {f"{method}, each": [r for p in products for r in alone[method, p]] for method in methods}
+    lines += ["", *bar(every), *processors(measured)]
+    lines += [f"Records of {name}: {note}." for name, note in remarks(every).items()]
     lines += [
         "",
         "## Size and cost",
         "",
+        COST.format(first=products[0]),
         *rule(["", "trained parameters", "weights, MB", "training, CPU s", "ms an image"]),
     ]
     for method in methods:
@@ -179,11 +191,12 @@ def page(
 
 def apart(methods: Sequence[str], every: Sequence[Record]) -> list[str]:
     """Methods and variants: means over products."""
-    lines = ["", APART, *rule(["model", "mean of products", "epochs", "training, CPU s"])]
+    lines = ["", APART, *rule(["model", "seeds", "mean of products", "epochs", "training, CPU s"])]
     for name in (*methods, *VARIANTS):
         if records := [record for record in every if record["name"] == name]:
             epochs = statistics.mean(record["epochs"] for record in records)
-            cells = [three([record["mean"] for record in records]), f"{epochs:.0f}", total([records])]
+            seeds = ", ".join(str(record["seed"]) for record in records)
+            cells = [seeds, three([record["mean"] for record in records]), f"{epochs:.0f}", total([records])]
             lines.append(row(name, cells))
     return lines
 
@@ -217,16 +230,31 @@ def mean(products: Mapping[str, Figures], seeds: Sequence[int]) -> str:
 
 def bar(every: Sequence[Record]) -> list[str]:
     """How far `dcam` is above `stfpm` where one model serves all, and whether that is what was aimed at."""
-    known = {name: [r for r in every if r["name"] == name] for name in ("stfpm", "dcam", PUBLISHED)}
-    if not all(known.values()):
+    known = {name: {r["seed"]: r["mean"] for r in every if r["name"] == name} for name in ("stfpm", "dcam", PUBLISHED)}
+    found = [ahead(known["dcam"], known[other]) for other in ("stfpm", PUBLISHED)]
+    if not all(found):
         return []
-    stfpm, dcam, published = (
-        100 * statistics.mean(r["mean"]["pixel_auroc"] for r in records) for records in known.values()
-    )
-    met = "reached" if dcam - stfpm >= AIM else "not reached"
-    told = f"Aimed at were {AIM} points of pixel AUROC of `dcam` above `stfpm`, one model for all: "
-    told += f"it is {dcam - stfpm:+.1f}, {met}. Above `stfpm` in its published form it is {dcam - published:+.1f}."
-    return [told, ""]
+    (first, seeds), (published, others) = found
+    told = f"Aimed at were {AIM} points of pixel AUROC of `dcam` above `stfpm`, one model for all: it is {first:+.1f} "
+    told += f"(seed {seeds}), {'reached' if first >= AIM else 'not reached'}. Above `stfpm` in its published form it "
+    return [f"{told}is {published:+.1f} (seed {others}).", ""]
+
+
+def ahead(one: Figures, other: Figures) -> tuple[float, str] | tuple[()]:
+    """By how many points of pixel AUROC one is ahead of another, and on which seeds, which both have."""
+    if not (seeds := sorted(one.keys() & other.keys())):
+        return ()
+    gain = statistics.mean(one[seed]["pixel_auroc"] - other[seed]["pixel_auroc"] for seed in seeds)
+    return 100 * gain, ", ".join(map(str, seeds))
+
+
+def remarks(every: Sequence[Record]) -> dict[str, str]:
+    """What records say of themselves, by the names of the models."""
+    found: dict[str, list[str]] = {}
+    for record in every:
+        if note := record.get("note"):
+            found.setdefault(note, []).append(record["name"])
+    return {", ".join(dict.fromkeys(names)): note for note, names in found.items()}
 
 
 def cost(method: str, all_: Sequence[Record], each: Sequence[Record], first: str) -> list[str]:

@@ -61,11 +61,12 @@ the training process (user + system), from its start for untaught, without impor
 machine, so wall times would not compare. Uninformed students made their teachers first where they found none, about 110
 CPU seconds each, once for all products. An image's time is CPU time from file to verdict with one thread, the median
 of sixteen test images. The runs of stfpm were trained before its map was changed and scored anew with today's: neither
-training nor an image's score depends on it; their records say so. Times with a star were taken on another processor than the rest,
-all or in part: compare them with each other only. Without bfloat16 and wider instructions than AVX2 training is in
-float32, and everything takes two to three times as long. Processors and versions stand at the end. Times of all methods but aand
-and dmdd were taken before the teacher's batch norms were folded into its convolutions, which takes a quarter off its
-pass.
+training nor an image's score depends on it; their records say so.
+
+Times with a star were taken on another processor than the rest, all or in part: compare them with each other only.
+Without bfloat16 and wider instructions than AVX2 training is in float32, and everything takes two to three times as
+long. Processors and versions stand at the end. Times of asymmetric, reverse_distillation, stfpm and uninformed_students
+were taken before the teacher's batch norms were folded into its convolutions, which takes a quarter off its pass.
 """
 USUAL = "AMD EPYC"
 
