@@ -13,7 +13,7 @@ of the upper tail reaches further down, but it is an extrapolation and says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, expm1, log
 from typing import Literal
@@ -169,6 +169,14 @@ def promise(threshold: Threshold) -> str:
         f"With {images} the smallest false-reject rate that can be promised is {promised}; {wanted} was wanted and "
         f"would take {needed} of them. The threshold stands for {promised}."
     )
+
+
+def promises(pooled: Threshold, products: Mapping[str, Threshold]) -> list[str]:
+    """What all thresholds of a run stand for: that of all products together first, then of each."""
+    if not products:
+        return [promise(pooled)]
+    named = {"all products together": pooled, **products}
+    return [f"{name}: {promise(threshold)}" for name, threshold in named.items()]
 
 
 def fit_tail(excesses: ArrayLike) -> tuple[float, float]:

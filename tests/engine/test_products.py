@@ -8,6 +8,7 @@ import pytest
 import untaught
 from untaught.calibration import conformal_threshold, p_values
 from untaught.cli.main import app
+from untaught.cli.train import tell
 from untaught.config import Settings
 from untaught.data.toy import Toy
 from untaught.engine.calibrate import calibrate
@@ -20,6 +21,7 @@ from untaught.methods.reverse_distillation import ReverseDistillation
 from untaught.report.drawn import drawn_lines, view_drawn
 from untaught.report.evaluation import read_drawn
 from untaught.report.page import write_report
+from untaught.report.tables import result_table
 from untaught.report.view import view_run
 from untaught.report.words import number
 from untaught.run import Card, Run
@@ -317,3 +319,30 @@ def test_defects_are_drawn_on_all_that_a_run_was_trained_on_folder_by_folder(lin
     with pytest.raises(DataError, match="no such folder") as raised:
         detect_drawn(copy, str(tmp_path / "nowhere"))
     assert "--good" in raised.value.fix
+
+
+def test_the_terminal_tells_the_promise_of_each_product_and_of_all_together(run, tmp_path, capsys):
+    for name, seed in (("arm", 8), ("base", 9)):
+        Toy(seed=seed, train=5, test_good=0, test_bad=0, size=64).write(tmp_path / "new" / name)
+    copy = _copy(run, tmp_path)
+    tell(Run(copy), quiet=False)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "all products together: Of good parts like these, at most 20 % are rejected: promised by 6 held-out" in told
+    assert "arm: Of good parts like these, at most 20 % are rejected: promised by 4 held-out" in told
+    assert "base: With 2 held-out good images the smallest" in told
+    app(["calibrate", str(copy), "--good", str(tmp_path / "new")], standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["all products together", "arm", "base"]
+    assert "promised by 10 held-out" in lines[0]
+    app(["calibrate", str(copy), "--good", str(tmp_path / "new"), "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["products"].keys() == {"arm", "base"}
+    (tmp_path / "new" / "arm").rename(tmp_path / "new" / "cup")
+    app(["calibrate", str(copy), "--good", str(tmp_path / "new")], standalone_mode=False)
+    assert "show nothing of arm: their thresholds stay" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_table_of_an_evaluation_has_the_mean_of_products(run):
+    (result,) = Run(run.folder).card.metrics.values()
+    (line,) = [line for line in result_table(result).splitlines() if line.startswith("mean of products")]
+    means = [100 * sum(own.pixel_auroc for own in result.products.values()) / 2]
+    assert f"{means[0]:.1f}" in line

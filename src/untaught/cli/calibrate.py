@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from untaught.cli.console import Json, Quiet, progress, remark
+
+if TYPE_CHECKING:
+    from untaught.run import Card
 
 
 def calibrate(
@@ -26,7 +29,7 @@ def calibrate(
     json_: Json = False,
 ) -> None:
     """Set a run's thresholds anew from other good images, without training."""
-    from untaught.calibration import promise
+    from untaught.calibration import promise, promises
     from untaught.engine.calibrate import calibrate as calibrate_run
     from untaught.report.page import write_report
     from untaught.run import Run
@@ -37,16 +40,31 @@ def calibrate(
             calibration = calibrate_run(opened, good, false_reject, tail=tail or None, product=product, report=report)
         write_report([opened], run / "report.html")
     copies = opened.card.data.calibration_copies
+    card = opened.card
+    renewed = {} if product else {name: its for name, its in card.products.items() if name in shown_products(card)}
     if json_:
-        print(json.dumps({**asdict(calibration), "copies": copies}))
+        own = {name: asdict(its) for name, its in renewed.items()}
+        print(json.dumps({**asdict(calibration), "products": own, "copies": copies}))
     else:
         if copies:
             remark(f"left out: {len(copies)} exact copies of other images (named in {run / 'card.json'})")
-        card = opened.card
-        parts = {item.name.partition("/")[0] for item in card.data.calibration}
-        if card.products and not product and not parts & card.products.keys():
+        standing = [name for name in card.products if name not in renewed]
+        if standing and not product and not renewed:
             remark(
                 "This is the threshold of all products together; of each by itself nothing changed. Of one: --product "
                 + ", ".join(card.products)
             )
-        typer.echo(promise(calibration.image))
+        elif standing and not product:
+            remark(
+                f"These images show nothing of {', '.join(standing)}: their thresholds stay, and that of all products "
+                "together stands on the others alone."
+            )
+        if renewed:
+            typer.echo("\n".join(promises(calibration.image, {name: its.image for name, its in renewed.items()})))
+        else:
+            typer.echo(promise(calibration.image))
+
+
+def shown_products(card: Card) -> set[str]:
+    """The products that the images of the thresholds show."""
+    return {card.product_of(item.name) for item in card.data.calibration}

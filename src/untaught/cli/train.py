@@ -106,7 +106,7 @@ def train(
             raise
     tell(run, quiet or json_)
     if json_:
-        kept = {"name", "method", "preset", "seed", "training", "calibration"}
+        kept = {"name", "method", "preset", "seed", "training", "calibration", "products"}
         told = run.card.data.model_dump(mode="json", include={"copies", "quarantined", "reasons", "findings"})
         print(json.dumps({"run": str(run.folder), **run.card.model_dump(mode="json", include=kept), **told}))
     else:
@@ -127,7 +127,7 @@ def warn(diagnosis: Diagnosis, quiet: bool, json_: bool) -> None:
 
 def tell(run: Run, quiet: bool) -> None:
     """Say in a few lines what the training did and what its threshold promises."""
-    from untaught.calibration import promise
+    from untaught.calibration import promises
 
     card = run.card
     stopped = card.training.stopped
@@ -143,4 +143,7 @@ def tell(run: Run, quiet: bool) -> None:
         remark(f"left out of the good images: {left} (named in {run.folder / 'card.json'})", quiet)
         for name in card.data.quarantined:
             remark(f"    {card.data.reasons.get(name, name)}", quiet)
-    remark(f"{card.training.images} images, {card.training.seconds:.0f} s. {promise(card.calibration.image)}", quiet)
+    first, *rest = promises(card.calibration.image, {name: its.image for name, its in card.products.items()})
+    remark(f"{card.training.images} images, {card.training.seconds:.0f} s. {first}", quiet)
+    for line in rest:
+        remark(f"    {line}", quiet)

@@ -9,18 +9,10 @@ from untaught.calibration import Calibration
 from untaught.metrics.wilson import wilson
 from untaught.records import Result
 from untaught.report.evaluation import Row
-from untaught.report.tables import Cell, Table
+from untaught.report.tables import FIGURES, MEAN, Cell, Table, mean_figures
 from untaught.report.words import counted, interval, number, percent
 
-FIGURES = ("image_auroc", "pixel_auroc", "aupro")
 ALL = "any, not named"
-MEAN = "mean of products"
-
-
-def mean_figures(results: Mapping[str, Result]) -> tuple[float | None, ...]:
-    """Image AUROC, pixel AUROC and AUPRO averaged over products; None where a product lacks one."""
-    rows = [[getattr(result, figure) for result in results.values()] for figure in FIGURES]
-    return tuple(None if None in row else fmean(row) for row in rows)
 
 
 def unnamed(rows: Sequence[Row], threshold: float) -> Result:

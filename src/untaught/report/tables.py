@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from markupsafe import Markup
 
@@ -12,6 +13,9 @@ from untaught.report.evaluation import Row
 from untaught.report.figures import share_bar
 from untaught.report.words import NARROW, NONE, UNBROKEN, counted, duration, interval, number, percent, verdict
 from untaught.run import Card
+
+FIGURES = ("image_auroc", "pixel_auroc", "aupro")
+MEAN = "mean of products"
 
 ROWS_SHOWN = 1000
 _ORDER = {"miss": 0, "false reject": 1, "caught": 2, "passed": 3}
@@ -59,6 +63,12 @@ def _rate_note(rate: float | None, n: int, bounds: tuple[float, float] | None) -
     return f"{counted(rate, n)}\n95 % interval {interval(bounds)}" if rate is not None else "cannot be computed"
 
 
+def mean_figures(results: Mapping[str, Result]) -> tuple[float | None, ...]:
+    """Image AUROC, pixel AUROC and AUPRO averaged over products; None where a product lacks one."""
+    rows = [[getattr(result, figure) for result in results.values()] for figure in FIGURES]
+    return tuple(None if None in row else fmean(row) for row in rows)
+
+
 def result_table(result: Result) -> str:
     """The figures of all test images, of each product and of each kind as lines of plain ASCII, for a terminal."""
     head = [
@@ -72,9 +82,11 @@ def result_table(result: Result) -> str:
         "misses",
     ]
     lines = [head]
+    keys = (*FIGURES, "false_reject_rate", "miss_rate")
     for name, part in (("all", result), *result.products.items(), *result.kinds.items()):
-        figures = (part.image_auroc, part.pixel_auroc, part.aupro, part.false_reject_rate, part.miss_rate)
-        lines.append([name, str(part.n_good), str(part.n_defective), *(percent(figure) for figure in figures)])
+        lines.append([name, str(part.n_good), str(part.n_defective), *(percent(getattr(part, key)) for key in keys)])
+    if len(result.products) > 1:
+        lines.insert(2 + len(result.products), [MEAN, "", "", *map(percent, mean_figures(result.products)), "", ""])
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     first = widths[0]
     rows = ([line[0].ljust(first), *map(str.rjust, line[1:], widths[1:])] for line in lines)
