@@ -143,6 +143,10 @@ def test_what_computes_has_no_batch_norm_and_follows_the_state(name):
     other = net(image)
     assert not torch.allclose(before[-1], other[-1])
     assert torch.allclose(net.net((image - net.mean) / net.std)[-1], other[-1], atol=1e-5)
+    with torch.no_grad():
+        net.net.get_parameter(next(key for key, _ in net.net.named_parameters())).mul_(2)
+    assert not torch.allclose(other[-1], net(image)[-1]), "weights changed in place"
+    assert torch.allclose(net.net((image - net.mean) / net.std)[-1], net(image)[-1], atol=1e-4)
     assert net.double()(image.double())[-1].dtype == torch.float64
 
 

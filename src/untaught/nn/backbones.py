@@ -78,7 +78,7 @@ class Teacher(Backbone):
         WeightsError: its weights cannot be had.
     """
 
-    _folded: tuple[Any, ...] = ()  # none or one; in a tuple it is no part of the state
+    _folded: tuple[Any, list[tuple[Tensor, int]]] | None = None  # in a tuple it is no part of the state
 
     def __init__(
         self,
@@ -105,11 +105,12 @@ class Teacher(Backbone):
         return super().train(False)
 
     def network(self) -> Any:
-        """The network without batch norms, made when it is first needed; an exported graph keeps them."""
+        """The network without batch norms, made anew where the weights have changed; an exported graph keeps them."""
         if torch.compiler.is_compiling():
             return self.net
-        if not self._folded:
-            self._folded = (folded(self.net),)
+        if self._folded is None or any(tensor._version != known for tensor, known in self._folded[1]):
+            state = [tensor for tensor in (*self.net.parameters(), *self.net.buffers()) if not tensor.is_inference()]
+            self._folded = folded(self.net), [(tensor, tensor._version) for tensor in state]
         return self._folded[0]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Teacher:
@@ -118,7 +119,7 @@ class Teacher(Backbone):
         return self
 
     def _forget(self) -> None:
-        self._folded = ()
+        self._folded = None
 
 
 def fresh_backbone(name: str, strides: Sequence[int]) -> Any:
