@@ -210,7 +210,9 @@ def compared() -> str:
         cells = [f"{percent(row.get('image_auroc'))} / {percent(row.get('aupro'))}" if row else "–" for row in rows]
         lines.append(f"| {product} | " + " | ".join(cells) + " |")
         costs = [
-            f"{plain(row.get('train_cpu_seconds'))} s, {plain(row.get('ms_per_image'))} ms{star(row)}" if row else ""
+            f"{plain(row.get('train_cpu_seconds'), ' s')}, {plain(row.get('ms_per_image'), ' ms')}{star(row)}"
+            if row
+            else ""
             for row in rows
         ]
         lines.append("| | " + " | ".join(costs) + " |")
@@ -243,8 +245,8 @@ def percent(value: float | None) -> str:
     return "not measured" if value is None else f"{100 * value:.1f}"
 
 
-def plain(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.0f}"
+def plain(value: float | None, unit: str = "") -> str:
+    return "not measured" if value is None else f"{value:.0f}{unit}"
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def with_recipe(file, path, recipe, inputs, score, product="", **parts):
         0, "drawn", product, inputs, score_image(score, inputs, recipe.of(product)), reject=False
     )
     limit = {"calibration": json.loads(read_parts(file)[CARD])["calibration"], **parts.pop("card", {})}
-    limit["calibration"]["image"]["value"] = record.score
+    limit["calibration"]["image"]["value"] = record.score + 1e-3 * abs(record.score)  # rounding must not decide
     told = {"recipe": json.loads(recipe.model_dump_json()), "golden": [record.model_dump()], **limit}
     old = dict.fromkeys(name for name in read_parts(file) if name.startswith("golden/"))
     return repacked(file, path, **{**old, **files, **parts, CARD: card_with(file, **told)})

@@ -20,6 +20,7 @@ from untaught.engine.predict import complete
 from untaught.engine.train import finished, train
 from untaught.errors import DataError, RunError
 from untaught.methods.aand import Aand
+from untaught.registry import method_names
 from untaught.run import Run
 
 
@@ -121,6 +122,16 @@ def test_a_training_begun_before_a_preset_got_a_setting_is_not_taken_up_with_it(
     (tmp_path / "settings.toml").write_text(to_toml(older))
     with pytest.raises(RunError, match=r"begun with other settings \(model\)"):
         finished(wanted, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("preset", ["lite", "paper"])
+@pytest.mark.parametrize("method", method_names())
+def test_the_same_settings_are_taken_up_again_and_a_change_is_named(method, preset, product, tmp_path):
+    wanted = Settings(method=method, preset=preset, data=str(product))
+    (tmp_path / "settings.toml").write_text(to_toml(complete(wanted)))
+    assert not finished(wanted, tmp_path, resume=True)
+    with pytest.raises(RunError, match=r"begun with other settings \(seed\)"):
+        finished(wanted.model_copy(update={"seed": 5}), tmp_path, resume=True)
 
 
 def moments(rng):

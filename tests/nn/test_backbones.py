@@ -166,3 +166,17 @@ def test_norms_that_are_called_in_another_order_stay():
 
     net = Crossed().eval().requires_grad_(False)
     assert folded(net) is net
+
+
+def test_a_network_for_pictures_of_one_size_stays_as_it_is():
+    class Fixed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = torch.nn.Conv2d(3, 3, 3), torch.nn.BatchNorm2d(3)
+
+        def forward(self, image):
+            assert image.shape[-1] == 96
+            return [self.norm(self.conv(image))]
+
+    net = Fixed().eval().requires_grad_(False)
+    assert folded(net) is net

@@ -110,8 +110,11 @@ def finished(settings: Settings, out: Path, resume: bool) -> bool:
         return False
     if not begun.exists():
         return False
-    stored, now = validate(Settings, load_toml(begun), str(begun)), complete(settings)
-    then = stored.model_copy(update={"model": model_settings(stored, str(begun)).model_dump(exclude_none=True)})
+    # Both as a run is read, without presets: what a file does not hold, None among it, is the class's default.
+    stored = validate(Settings, load_toml(begun), str(begun)), complete(settings)
+    then, now = (
+        one.model_copy(update={"model": model_settings(one, str(begun)).model_dump(mode="json")}) for one in stored
+    )
     if to_toml(then) != to_toml(now):
         differ = [key for key in Settings.model_fields if getattr(then, key) != getattr(now, key)]
         came = f"{out} was begun with other settings ({', '.join(differ)})"

@@ -98,7 +98,7 @@ class Teacher(Backbone):
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
         self.train(False)
-        self.register_load_state_dict_post_hook(lambda teacher, _: teacher._forget())  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(Teacher._forget)  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> Teacher:
         """Does nothing but stay in eval mode."""
@@ -118,7 +118,7 @@ class Teacher(Backbone):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
-    def _forget(self) -> None:
+    def _forget(self, *_: Any) -> None:
         self._folded = None
 
 
