@@ -13,8 +13,8 @@ last; a detector that was not measured yet has no row:
   probability.
 
 The rows differ in more than the part: the first two see all training images; those with a head keep one image in five
-for it, and their student sees the rest. All end by themselves by one rule, the first after about 1,070 steps at the latest,
-the others after about 500: whole epochs.
+for it, and their student sees the rest. All end by themselves by one rule, the first after about 1,070 steps at the
+latest, the others after about 500: whole epochs.
 
 The edge of a defect are the pixels of its mask that lie within 3 px of its border, at the mask's own resolution; its
 inside is the rest. Each is measured against the good pixels of all images: the probability that a pixel of it scores

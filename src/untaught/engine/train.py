@@ -111,10 +111,9 @@ def finished(settings: Settings, out: Path, resume: bool) -> bool:
     if not begun.exists():
         return False
     # Both as a run is read, without presets: what a file does not hold, None among it, is the class's default.
-    stored = validate(Settings, load_toml(begun), str(begun)), complete(settings)
-    then, now = (
-        one.model_copy(update={"model": model_settings(one, str(begun)).model_dump(mode="json")}) for one in stored
-    )
+    both = validate(Settings, load_toml(begun), str(begun)), complete(settings)
+    models = [model_settings(one, str(begun)).model_dump(mode="json", exclude_none=True) for one in both]
+    then, now = (one.model_copy(update={"model": model}) for one, model in zip(both, models, strict=True))
     if to_toml(then) != to_toml(now):
         differ = [key for key in Settings.model_fields if getattr(then, key) != getattr(now, key)]
         came = f"{out} was begun with other settings ({', '.join(differ)})"

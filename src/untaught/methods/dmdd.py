@@ -31,12 +31,12 @@ Preset `paper`
 Preset `lite`
     For two cores. Teacher, levels, input sizes, trunk and raw map are those of `reverse_distillation`'s `lite`.
     Branches end without ReLU; all six kinds of drawn defects; Muon, 8 pairs a step; training ends by itself, as
-    `reverse_distillation`'s, but after about 500 steps at the latest. Distances are squared: NGM is their mean plus that of
-    the worst 2 %, for images without and with a defect. AIM wants, inside a defect, a squared distance as large as the
-    energy of the teacher's features there: that of the answer "as on average". Raw map and its score are of normality's
-    distances. The head, 32 channels on a grid of 8 px, sees the logarithms of 1 plus all
-    distances and energies, and learns from one image in five that the student has never seen; Adam, 0.003, 120 steps.
-    Map: the raw map times 1 plus the head's probability; score: the raw score times 1 plus the mean of its highest 1 %.
+    `reverse_distillation`'s, but after about 500 steps at the latest. Distances are squared: NGM is their mean plus
+    that of the worst 2 %, for images without and with a defect. AIM wants, inside a defect, a squared distance as large
+    as the energy of the teacher's features there: that of the answer "as on average". Raw map and its score are of
+    normality's distances. The head, 32 channels on a grid of 8 px, sees the logarithms of 1 plus all distances and
+    energies, and learns from one image in five that the student has never seen; Adam, 0.003, 120 steps. Map: the raw
+    map times 1 plus the head's probability; score: the raw score times 1 plus the mean of its highest 1 %.
 
 Deviations of `paper` from the paper, and why
     - What the abstract leaves open is a design of ours, see above; the paper's figures are not promised.
