@@ -30,6 +30,10 @@ RESTORING: Mapping[str, Any] = {
 """`lite` presets of students that restore the teacher's levels: narrow and without a block at the finest one."""
 
 
+SETTLED = Plateau("distance", every=25, least=0.03, enough=0.3, minimum=250, maximum=750)
+"""When a student has settled that restores the teacher's levels, standardised."""
+
+
 class DistillationTraining(OptimizerSettings):
     """How the student is trained."""
 

@@ -128,6 +128,10 @@ class Card(_Part):
         first = name.partition("/")[0]
         return first if first in self.products else ""
 
+    def calibrated(self) -> set[str]:
+        """The products that the images of the thresholds show; with an empty name where some show none of the run's."""
+        return {self.product_of(item.name) for item in self.data.calibration}
+
 
 class Run:
     """A finished run folder.

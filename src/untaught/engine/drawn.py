@@ -115,7 +115,7 @@ def _detect(
     if not found:
         raise DataError(f"none of {attempts} attempts gave a visible defect", "defects that show", "allow larger ones")
     report(Progress(task, attempts, attempts))
-    left_out = sorted({run.card.product_of(item.name) for item in run.card.data.calibration} - set(products))
+    left_out = sorted(run.card.calibrated() - {"", *products})
     table = {
         "data": in_words(spec),
         "images": len(images),

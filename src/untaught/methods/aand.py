@@ -80,7 +80,7 @@ from torch.nn import functional as F
 from untaught.anomalies.settings import PAPER as PAPER_ANOMALIES
 from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
-from untaught.distillation import RESTORING, Distillation, DistillationTraining, ReverseConfig
+from untaught.distillation import RESTORING, SETTLED, Distillation, DistillationTraining, ReverseConfig
 from untaught.errors import ConfigError
 from untaught.losses.amplification import amplification_loss
 from untaught.losses.cosine import cosine_loss
@@ -88,7 +88,7 @@ from untaught.losses.gate import focal_loss, gate_quality
 from untaught.losses.hard import hard_losses
 from untaught.maps.distance import cosine_distance, level_distances, squared_distance
 from untaught.maps.levels import PAPER_MAP
-from untaught.method import Drops, MethodConfig, Plateau, Reduce, Stage
+from untaught.method import Drops, MethodConfig, Reduce, Stage
 from untaught.nn.amplifier import Amplifier
 from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.students import MirroredStudent, SlimStudent, check_levels, make_student
@@ -226,8 +226,7 @@ class Aand(Distillation):
 
     def _distil(self) -> Stage:
         settings = self.config.training
-        plateau = Plateau("distance", every=25, least=0.03, enough=0.3, minimum=250, maximum=750)
-        return self.distil("distil", self.distil_loss, settings, plateau, drops=DROPS if settings.drops else None)
+        return self.distil("distil", self.distil_loss, settings, SETTLED, drops=DROPS if settings.drops else None)
 
     def plain(self, image: Float[Tensor, "b 3 h w"]) -> Levels:
         """The untouched teacher's levels."""

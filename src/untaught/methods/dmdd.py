@@ -65,6 +65,7 @@ Deviations of `lite` from `paper`, and why
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -76,14 +77,14 @@ from torch import Tensor
 from untaught.anomalies.settings import PAPER as PAPER_ANOMALIES
 from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
-from untaught.distillation import RESTORING, Distillation, ReverseConfig
+from untaught.distillation import RESTORING, SETTLED, Distillation, ReverseConfig
 from untaught.losses.decouple import guidance, inverse_mimicking, regions, segmentation, squared_guidance
 from untaught.losses.worst import average
 from untaught.maps.distance import cosine_distance, energy, level_distances, squared_distance
 from untaught.maps.fuse import upsample
 from untaught.maps.levels import PAPER_MAP
 from untaught.maps.score import top_mean
-from untaught.method import Drops, MethodConfig, Plateau, Reduce, Stage
+from untaught.method import Drops, MethodConfig, Reduce, Stage
 from untaught.nn.decouple import DecoupledStudent
 from untaught.nn.optimizers import OptimizerSettings
 from untaught.nn.segmentation import SegmentationHead
@@ -92,8 +93,8 @@ from untaught.nn.students import check_levels, make_student
 Levels = list[Float[Tensor, "b _ _ _"]]
 
 
-PLATEAU = Plateau("distance", every=25, least=0.03, enough=0.3, minimum=250, maximum=350)
-"""As `reverse_distillation`'s, but for the longest training: a step takes two images through student and teacher."""
+SHORTER = replace(SETTLED, maximum=350)
+"""A step takes two images through the student and one through the teacher."""
 
 
 class DecoupleConfig(OptimizerSettings):
@@ -225,7 +226,7 @@ class Dmdd(Distillation):
             optimizer=partial(decouple.build, heads=list(self.student.last())), steps=decouple.steps,
             batch_size=decouple.batch_size, frozen=self.frozen, half=self.light, pairs=self.config.anomalies,
             warmup=decouple.warmup, decay=decouple.decay, drops=drops, mixed=self.light,
-            plateau=PLATEAU if decouple.settle else None,
+            plateau=SHORTER if decouple.settle else None,
             shown=self.for_student if segment.unseen and self.config.use_msn else None,
         )  # fmt: skip
         if not self.config.use_msn:

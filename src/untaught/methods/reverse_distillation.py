@@ -76,6 +76,7 @@ Deviations of `lite` from the paper, and why
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from jaxtyping import Float
@@ -83,12 +84,12 @@ from pydantic import Field
 from torch import Tensor
 
 from untaught.batch import Batch
-from untaught.distillation import RESTORING, Distillation, DistillationTraining, ReverseConfig
+from untaught.distillation import RESTORING, SETTLED, Distillation, DistillationTraining, ReverseConfig
 from untaught.losses.cosine import cosine_losses
 from untaught.losses.squared import squared_losses
 from untaught.maps.distance import level_distances
 from untaught.maps.levels import PAPER_MAP
-from untaught.method import MethodConfig, Plateau, Stage
+from untaught.method import MethodConfig, Stage
 from untaught.nn.students import MirroredStudent, SlimStudent, check_levels, make_student
 
 
@@ -151,8 +152,7 @@ class ReverseDistillation(Distillation):
         """One stage: the student learns to restore the teacher's features of good images."""
         training = self.config.training
         watch = "cosine" if training.loss == "global" else "distance"
-        plateau = Plateau(watch, every=25, least=0.03, enough=0.3, minimum=250, maximum=750)
-        return [self.distil("distil", self.loss, training, plateau)]
+        return [self.distil("distil", self.loss, training, replace(SETTLED, watch=watch))]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """What is minimised, `squared` or `cosine`, and `distance`, which tells when to stop."""

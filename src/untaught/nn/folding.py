@@ -32,17 +32,13 @@ def folded(net: nn.Module) -> nn.Module:
         copied = copy.deepcopy(net)
         if not _fold(copied):
             return net
+        picture = torch.sin(torch.arange(3.0 * SIDE**2, device=weight.device) ** 2).view(1, 3, SIDE, SIDE)
         try:
-            return _agreed(net, copied, weight)
+            pairs = zip(*(one(picture.to(weight.dtype)) for one in (net, copied)), strict=True)
+            same = all(_agree(*pair) for pair in pairs)
         except Exception:  # networks for pictures of one size, or that read what a batch norm holds
-            return net
-
-
-def _agreed(net: nn.Module, copied: nn.Module, weight: Tensor) -> nn.Module:
-    """The copy where both answer alike, else the network."""
-    picture = torch.sin(torch.arange(3.0 * SIDE**2, device=weight.device) ** 2).view(1, 3, SIDE, SIDE).to(weight.dtype)
-    pairs = zip(net(picture), copied(picture), strict=True)
-    return copied if all(_agree(*pair) for pair in pairs) else net
+            same = False
+    return copied if same else net
 
 
 def _fold(module: nn.Module) -> int:
@@ -52,7 +48,7 @@ def _fold(module: nn.Module) -> int:
     for (name, first), (next_name, second) in pairwise(children):
         if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and second.track_running_stats:
             fused = fuse_conv_bn_eval(first, second)
-            if fused.kernel_size == (1, 1):
+            if fused.kernel_size == (1, 1) and fused.weight.device.type == "cpu":
                 fused.dilation = (2, 2)  # the same map; without it torch copies few images on one thread for a slow one
             setattr(module, name, fused)
             rest = [getattr(second, part) for part in ("drop", "act") if hasattr(second, part)]
