@@ -95,9 +95,8 @@ def processors(records: Mapping[str, Sequence[Record]]) -> list[str]:
     if len({tuple(devices) for devices in found.values()}) < 2:
         return []
     told = "; ".join(f"{name} on {' and '.join(devices)}" for name, devices in found.items())
-    return [
-        f"Processors: {told}. With AVX2 alone training is in float32, else mostly in bfloat16: figures differ a little."
-    ]
+    trained = "With AVX2 alone, or where it says so, training is in float32, else mostly in bfloat16"
+    return [f"Processors: {told}. {trained}: figures differ a little."]
 
 
 def seconds(record: Record) -> float | None:

@@ -1,10 +1,11 @@
 import pytest
 import timm
 import torch
+from timm.layers.conv2d_same import Conv2dSame
 
 from untaught.errors import ConfigError
 from untaught.nn.backbones import Teacher, find_levels, load_backbone
-from untaught.nn.folding import folded
+from untaught.nn.folding import Halving, folded
 
 NETS = {
     "resnet18": ((4, 8, 16), (64, 128, 256)),
@@ -180,3 +181,30 @@ def test_a_network_for_pictures_of_one_size_stays_as_it_is():
 
     net = Fixed().eval().requires_grad_(False)
     assert folded(net) is net
+
+
+@pytest.mark.parametrize(("side", "even"), [(64, True), (96, True), (70, False)])
+@pytest.mark.parametrize(("kernel", "groups"), [(3, 1), (3, 8), (5, 8), (7, 4)])
+def test_a_convolution_that_halves_gives_the_same_without_a_padded_copy(side, even, kernel, groups):
+    conv = Conv2dSame(8, 16, kernel, stride=2, groups=groups).requires_grad_(False)
+    features = torch.randn(2, 8, side, side if even else side - 1)
+    assert Halving.takes(conv)
+    assert torch.allclose(Halving(conv)(features), conv(features), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options", [{"stride": 1}, {"stride": 4}, {"stride": (2, 1)}, {"stride": 2, "dilation": 2}, {"kernel_size": (3, 5)}]
+)
+def test_other_convolutions_are_left_alone(options):
+    assert not Halving.takes(
+        Conv2dSame(**{"in_channels": 3, "out_channels": 4, "kernel_size": 3, "stride": 2} | options)
+    )
+    assert not Halving.takes(torch.nn.Conv2d(3, 4, 3, stride=2))
+
+
+def test_a_network_that_halves_with_its_own_padding_takes_odd_pictures_too():
+    net = Teacher("tf_efficientnet_lite0", (4, 32), untrained=True)
+    assert sum(isinstance(part, Halving) for part in net.network().modules()) == 5
+    for image in (torch.rand(1, 3, 128, 96), torch.rand(1, 3, 101, 75)):
+        for one, other in zip(net.net((image - net.mean) / net.std), net(image), strict=True):
+            assert torch.allclose(one, other, atol=1e-4 * float(one.abs().max()))

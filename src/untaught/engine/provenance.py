@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +15,7 @@ import torch
 
 from untaught.calibration import Calibration
 from untaught.image import Recipe
+from untaught.nn.precision import bf16_pays, processor
 from untaught.run import Card, DataRecord, FileRecord, TrainingRecord, WeightsRecord
 
 if TYPE_CHECKING:
@@ -83,20 +83,13 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """What a figure of time depends on; of a processor also its widest instructions, which decide on bfloat16."""
-    processor = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}"
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor
+    """What a figure of time depends on; of a processor also its widest instructions and what it trains in."""
+    trained = "bfloat16" if bf16_pays(torch.device("cpu")) else "float32"
+    named = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, {trained}"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else named
     return {
         "system": platform.platform(),
         "device": device,
         "cores": str(os.cpu_count()),
         "threads": str(torch.get_num_threads()),
     }
-
-
-def _processor() -> str:
-    try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    except OSError:
-        found = None
-    return found.group(1) if found else platform.processor() or platform.machine()

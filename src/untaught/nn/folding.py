@@ -1,17 +1,53 @@
-"""Batch norms of a frozen network multiplied into the convolutions before them: a pass over the features less each."""
+"""A frozen network with fewer passes over its features: no batch norms, no padded copies of their input."""
 
 from __future__ import annotations
 
 import copy
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import torch
+from jaxtyping import Float
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 SIDE = 64
 AGREEMENT = 1e-4  # of a level's largest value
+
+
+class Halving(nn.Module):
+    """A convolution of stride 2 that pads as TensorFlow does, without the padded copy where both sides are even.
+
+    Such padding is a row and a column larger behind than before, which torch's convolutions cannot do. A kernel with a
+    row and a column of zeros before it makes it the same on both sides, and gives the same numbers.
+
+    Args:
+        conv: its kernel has an odd side and no dilation.
+    """
+
+    weight: Tensor
+
+    def __init__(self, conv: Conv2dSame) -> None:
+        super().__init__()
+        self.conv, self.padding = conv, (conv.kernel_size[0] - 1) // 2
+        wider = F.pad(conv.weight.detach(), (1, 0, 1, 0)).contiguous(memory_format=torch.channels_last)
+        self.register_buffer("weight", wider)
+
+    def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d _ _"]:
+        """What the convolution gives."""
+        if features.shape[-2] % 2 or features.shape[-1] % 2:
+            return cast("Tensor", self.conv(features))
+        return F.conv2d(features, self.weight, self.conv.bias, 2, self.padding, groups=self.conv.groups)
+
+    @staticmethod
+    def takes(conv: nn.Module) -> TypeGuard[Conv2dSame]:
+        """Whether a convolution is such a one, on the processor; elsewhere a larger kernel costs more than a copy."""
+        if not isinstance(conv, Conv2dSame) or conv.weight.device.type != "cpu":
+            return False
+        side, other = conv.kernel_size
+        return side == other and side % 2 == 1 and side > 1 and conv.stride == (2, 2) and conv.dilation == (1, 1)
 
 
 def folded(net: nn.Module) -> nn.Module:
@@ -42,7 +78,7 @@ def folded(net: nn.Module) -> nn.Module:
 
 
 def _fold(module: nn.Module) -> int:
-    """Fold what is in a module; how many there were."""
+    """Fold what is in a module; how many batch norms there were."""
     children: list[tuple[str, Any]] = list(module.named_children())
     count = 0
     for (name, first), (next_name, second) in pairwise(children):
@@ -50,7 +86,7 @@ def _fold(module: nn.Module) -> int:
             fused = fuse_conv_bn_eval(first, second)
             if fused.kernel_size == (1, 1) and fused.weight.device.type == "cpu":
                 fused.dilation = (2, 2)  # the same map; without it torch copies few images on one thread for a slow one
-            setattr(module, name, fused)
+            setattr(module, name, Halving(fused) if Halving.takes(fused) else fused)
             rest = [getattr(second, part) for part in ("drop", "act") if hasattr(second, part)]
             setattr(module, next_name, nn.Sequential(*rest))
             count += 1
