@@ -1,10 +1,10 @@
 """One training epoch from the feature cache against the same student trained the usual way, in one run.
 
 The usual way: the teacher runs at every step, tensors are contiguous, everything is fp32. Both ways take the same
-student, batches, loss and optimiser; ours in the precision that training chooses on this machine, and beside it in the
-other one. Alternates between the three, so that drift of the machine hits all alike.
+student, batches, loss and optimiser; ours in the precision that training chooses on this machine, and with --precisions
+also in the other one. Alternates between all, so that drift of the machine hits them alike.
 
-    python benchmarks/epoch.py --data FOLDER
+    python benchmarks/epoch.py --data FOLDER [--precisions]
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--data", default="toy")
     parser.add_argument("--images", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precisions", action="store_true", help="slow where bfloat16 is imitated")
     args = parser.parse_args()
     dataset = open_dataset(args.data)
     fast = prepared(dataset, args.images, channels_last=True)
@@ -96,15 +97,17 @@ def main() -> None:
     ours, other, usual = [], [], []
     for _ in range(args.rounds + 1):  # the first round warms up
         ours.append(cached_epoch(*fast[:3], chosen))
-        other.append(cached_epoch(*fast[:3], not chosen))
+        if args.precisions:
+            other.append(cached_epoch(*fast[:3], not chosen))
         usual.append(usual_epoch(slow[0], slow[1], slow[3]))
     ratios = [late / early for late, early in zip(usual[1:], ours[1:], strict=True)]
     side = slow[3].shape[-1]
     print(f"one epoch of {args.images} images at {side} px: ours {statistics.median(ours[1:]):.2f} s,", end=" ")
     print(f"the usual way {statistics.median(usual[1:]):.2f} s")
-    against = statistics.median(late / early for late, early in zip(other[1:], ours[1:], strict=True))
     names = ("bfloat16", "float32") if chosen else ("float32", "bfloat16")
-    print(f"{names[0]} is chosen, {names[1]} takes {against:.2f} times as long")
+    if args.precisions:
+        against = statistics.median(late / early for late, early in zip(other[1:], ours[1:], strict=True))
+        print(f"{names[0]} is chosen, {names[1]} takes {against:.2f} times as long")
     print(f"ratio {statistics.median(ratios):.1f} (min {min(ratios):.1f}, max {max(ratios):.1f}) on {machine()}")
 
 

@@ -89,13 +89,19 @@ def comparison(runs: Path | None, methods: Sequence[str], figures: Mapping[str, 
     return [*lines, "", *processors(own)]
 
 
+def computer(record: Mapping[str, Any]) -> str:
+    """What computed a record, and in which precision where it is recorded; empty where nothing is told."""
+    device = record.get("machine", {}).get("device", "")
+    return ", ".join([device, *sorted(set(record.get("training", {}).get("precision", {}).values()))])
+
+
 def processors(records: Mapping[str, Sequence[Record]]) -> list[str]:
     """What computed the records of each name, where it was not the same for all."""
-    found = {name: sorted({record["machine"]["device"] for record in its}) for name, its in records.items() if its}
+    found = {name: sorted({computer(record) for record in its}) for name, its in records.items() if its}
     if len({tuple(devices) for devices in found.values()}) < 2:
         return []
     told = "; ".join(f"{name} on {' and '.join(devices)}" for name, devices in found.items())
-    trained = "With AVX2 alone, or where it says so, training is in float32, else mostly in bfloat16"
+    trained = "With AVX2 alone, or where it says fp32, training is in float32, else mostly in bfloat16"
     return [f"Processors: {told}. {trained}: figures differ a little."]
 
 

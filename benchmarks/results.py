@@ -65,11 +65,14 @@ training nor an image's score depends on it; their records say so.
 
 Times with a star were taken on another processor than the rest, all or in part: compare them with each other only.
 With AVX2 alone training is in float32, and everything takes two to three times as long. With AVX-512 it is in bfloat16,
-but for Intel's processors without tiles: these train in float32 where their name here ends so, and needed 1.2 to 1.6
-times as long where it does not. Times of asymmetric, reverse_distillation, stfpm and uninformed_students were taken
-before the teacher's batch norms were folded into its convolutions, which takes a quarter off its pass.
+but for Intel's processors without tiles: these train in float32, where their name here ends in fp32, and needed 1.2 to
+1.6 times as long where it does not. Where a method's seeds differ in this, its times are those of the last. Times of
+asymmetric, reverse_distillation, stfpm and uninformed_students were taken before the teacher's batch norms were folded
+into its convolutions, which takes a quarter off its pass, and all times but those of processors named with fp32 before
+it padded without a copy of its input, which takes a tenth off an image.
 """
-USUAL = "AMD EPYC"
+USUAL = {"AMD EPYC", "AMD EPYC, AVX512"}
+"""One processor, of which older records tell less."""
 
 
 def main() -> None:
@@ -201,6 +204,7 @@ def taken_on(ours: Records) -> list[str]:
         for name, records in methods.items():
             for record in records:
                 place = {key: value for key, value in record["machine"].items() if key not in ("system", "threads")}
+                place["device"] = ledger.computer(record)
                 found[f"{place}. Versions: {record['versions']}"].add(f"{name} ({record['seed']})")
     return [f"- {', '.join(sorted(its))}: {place}." for place, its in found.items()]
 
@@ -238,8 +242,10 @@ def mean_records(groups: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, A
         rows = [group[seed] for group in by_seed]
         figures = {key: mean([row["figures"][key] for row in rows]) for key in FIGURES}
         times = {key: mean([row.get(key) for row in rows]) for key in ("cpu_seconds", "train_cpu_seconds")}
-        own = {"device": " and ".join(sorted({row.get("machine", {}).get("device", "") for row in rows}))}
-        means.append({"figures": figures, **times, "cpu_seconds_per_image": mean([cpu_of(row) for row in rows])})
+        own = {"device": " and ".join(sorted({ledger.computer(row) for row in rows}))}
+        means.append(
+            {"seed": seed, "figures": figures, **times, "cpu_seconds_per_image": mean([cpu_of(row) for row in rows])}
+        )
         means[-1] |= {"machine": own, "resumed": any(row.get("resumed") for row in rows)}
     return means
 
@@ -269,7 +275,7 @@ def spread(found: Sequence[float]) -> str:
 
 def training_seconds(records: Iterable[dict[str, Any]]) -> str:
     """CPU seconds of whole trainings; of a resumed one only the end was timed."""
-    whole = [row for row in records if not row.get("resumed")]
+    whole = alike([row for row in records if not row.get("resumed")])
     found = [row.get(key) for row in whole for key in ("cpu_seconds", "train_cpu_seconds")]
     known = [value for value in found if value is not None]
     return f"{statistics.mean(known):.0f}{star(whole)}" if known else NONE
@@ -282,8 +288,14 @@ def star(records: Iterable[dict[str, Any]]) -> str:
 
 def other(records: Iterable[dict[str, Any]]) -> str:
     """The processors of records, where they are not the usual one; peers name none."""
-    found = {record["machine"]["device"] for record in records if record.get("machine", {}).get("device")}
-    return " and ".join(sorted(found)) if found - {USUAL} else ""
+    found = {record["machine"]["device"]: ledger.computer(record) for record in records if record.get("machine")}
+    return " and ".join(sorted({*found.values()})) if found.keys() - USUAL else ""
+
+
+def alike(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records whose times can be averaged: those of the processor and precision of the last seed."""
+    last = ledger.computer(max(records, key=lambda row: row["seed"])) if records else ""
+    return [row for row in records if ledger.computer(row) == last]
 
 
 def cpu_of(record: dict[str, Any]) -> float | None:
@@ -294,7 +306,7 @@ def cpu_of(record: dict[str, Any]) -> float | None:
 
 def milliseconds(records: Iterable[dict[str, Any]]) -> str:
     """CPU milliseconds of an image."""
-    records = list(records)
+    records = alike(list(records))
     known = [seconds for seconds in map(cpu_of, records) if seconds is not None]
     return f"{1000 * statistics.mean(known):.0f}{star(records)}" if known else NONE
 
@@ -343,13 +355,17 @@ def summary(ours: Records) -> dict[str, Any]:
             row: dict[str, Any] = {"seeds": sorted(record["seed"] for record in records)}
             row["images"] = records[0]["training"]["images"]
             row |= {key: round(statistics.mean(v) / 100, 5) for key in FIGURES if (v := values(records, key))}
-            whole = [record["cpu_seconds"] for record in records if not record.get("resumed")]
-            timed = [seconds for seconds in map(cpu_of, records) if seconds is not None]
-            row |= {"train_cpu_seconds": round(statistics.mean(whole), 1)} if whole else {}
+            whole = alike([record for record in records if not record.get("resumed")])
+            timed = [seconds for seconds in map(cpu_of, alike(records)) if seconds is not None]
+            row |= (
+                {"train_cpu_seconds": round(statistics.mean(record["cpu_seconds"] for record in whole), 1)}
+                if whole
+                else {}
+            )
             row |= {"ms_per_image": round(1000 * statistics.mean(timed), 2)} if timed else {}
-            row |= {"processor": named} if (named := other(records)) else {}
+            row |= {"processor": named} if (named := other(alike(records))) else {}
             entry["products"][product] = row
-            machines |= {f"{record['machine']['device']}, {record['machine']['cores']} cores" for record in records}
+            machines |= {f"{ledger.computer(record)}, {record['machine']['cores']} cores" for record in records}
     return {"machine": "; ".join(sorted(machines)), "methods": dict(sorted(methods.items()))}
 
 

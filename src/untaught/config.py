@@ -88,7 +88,8 @@ class Settings(Frozen):
         default="fail", description="what to do with images that do not decode"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="of the student's training, the faster one left to itself; scores are fp32"
+        default="auto",
+        description="of training; auto: bf16 where it is right and the hardware faster in it; scores are fp32",
     )
     checkpoint_seconds: float = Field(
         default=10.0, ge=0, description="least seconds between two checkpoints; 0: one after every epoch"

@@ -83,7 +83,7 @@ class Stage:
     the pixels are wanted beside them.
     `pairs` asks for a drawn defect beside each image (`Batch.defect`, `Batch.mask`), a new one every epoch; the pixels
     are there too, and `frozen` is still computed from the image without defect.
-    `mixed` says that bfloat16 is right for this stage where the hardware has it; losses are fp32.
+    `mixed` says that bfloat16 is right for this stage where the hardware is faster in it; losses are fp32.
     `views` is how many views of an image are cached: view 0 is the image itself, the others are drawn by `view`.
     `shown` tells from an image's number in the training list whether this stage is shown it, so that one stage can
     learn from images that another has never seen; where that leaves a process without any, it is shown all.

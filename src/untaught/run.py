@@ -28,11 +28,12 @@ from untaught.lock import alone, anew
 from untaught.migrations import Step, read_card
 from untaught.records import Finding, Result
 
-SCHEMA = 3
+SCHEMA = 4
 READ = ("settings.toml", "card.json", "log.jsonl", "evaluation.json", "gallery.npz", "drawn.json")
 STEPS: Mapping[int, Step] = {  # from each older schema, what makes the next one of it
     1: lambda values: values,  # the recipe got areas of single products, which may be left out
     2: lambda values: values,  # the data got images of earlier thresholds that still stand, which may be left out
+    3: lambda values: values,  # the training got the precision of its stages, which may be left out
 }
 
 
@@ -92,6 +93,7 @@ class TrainingRecord(_Part):
     images: int
     parameters: int = Field(description="trained parameters")
     processes: int = 1
+    precision: dict[str, str] = Field(default_factory=dict, description="bf16 or fp32, by stage; none: not recorded")
 
 
 class Card(_Part):

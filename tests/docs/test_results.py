@@ -2,13 +2,14 @@
 
 import json
 
+import ledger
 import results
 
 
 def record(method, product, seed, auroc, **more):
     figures = {"image_auroc": auroc, "pixel_auroc": 0.9, "aupro": None, "seconds_per_image": 0.2}
     training = {"images": 24, "epochs": {"one": 3, "two": 4}, "parameters": 1234567, "stopped": {"two": "enough"}}
-    machine = {"device": results.USUAL, "cores": "2"}
+    machine = {"device": "AMD EPYC, AVX512", "cores": "2"}
     return {
         "method": method, "product": product, "seed": seed, "figures": figures, "training": training,
         "machine": machine, "versions": {}, "cpu_seconds": 50.0, "cpu_seconds_per_image": 0.04, **more,
@@ -38,7 +39,7 @@ def test_methods_beside_peers(tmp_path):
     assert "- bottle, Image AUROC: PaDiM 98.0 ahead of 96.0 (our best: other 99.0)" in text
     assert "| bottle | 24 | other | 1,234,567 | 3 + 4 | enough |" in text
     told = results.summary(ours)
-    assert told["machine"] == f"{results.USUAL}, 2 cores"
+    assert told["machine"] == "AMD EPYC, AVX512, 2 cores"
     assert told["methods"]["reverse_distillation"]["products"]["bottle"] == {
         "seeds": [0, 1],
         "images": 24,
@@ -82,6 +83,22 @@ def test_times_of_another_processor_have_a_star():
     rows = results.summary(ours)["methods"]
     assert rows["b"]["products"]["pa_1"]["processor"] == "a mill"
     assert "processor" not in rows["a"]["products"]["pa_1"]
+
+
+def test_times_of_another_precision_are_not_averaged():
+    def trained(seed, precision, **more):
+        training = {"training": {"images": 9, "parameters": 5, "precision": precision}} if precision else {}
+        return record("a", "pa_1", seed, 0.5, **training, **more)
+
+    late = trained(2, {"x": "fp32"}, cpu_seconds=20, cpu_seconds_per_image=0.02)
+    other = [late, trained(0, {}), trained(1, {"x": "bf16", "y": "fp32"}, cpu_seconds=99)]
+    assert results.training_seconds(other) == results.milliseconds(other) == "20"
+    assert ledger.computer(other[2]) == "AMD EPYC, AVX512, bf16, fp32"
+    row = results.summary({"pa_1": {"a": other}})["methods"]["a"]["products"]["pa_1"]
+    assert (row["train_cpu_seconds"], row["ms_per_image"], row["seeds"]) == (20, 20, [0, 1, 2])
+    late["machine"] = {"device": "a mill", "cores": "2"}
+    assert results.training_seconds(other) == "20 *"
+    assert results.other([late]) == "a mill, fp32"
 
 
 def test_means_of_papers_pair_seeds_and_know_of_no_time_where_a_training_was_resumed():

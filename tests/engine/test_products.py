@@ -346,3 +346,14 @@ def test_the_table_of_an_evaluation_has_the_mean_of_products(run):
     (line,) = [line for line in result_table(result).splitlines() if line.startswith("mean of products")]
     means = [100 * sum(own.pixel_auroc for own in result.products.values()) / 2]
     assert f"{means[0]:.1f}" in line
+
+
+def test_images_of_no_known_product_on_which_nothing_was_drawn_are_told(run, line, tmp_path):
+    Toy(seed=8, train=12, test_good=0, test_bad=0, size=64).write(tmp_path / "rod")
+    copy = Run(_copy(run, tmp_path))
+    folders = [str(line / name) for name in ("arm", "base")]
+    calibrate(copy, [*folders, str(tmp_path / "rod")])
+    detect_drawn(copy, folders, sizes=(0.2,), draws=4)
+    assert copy.drawn()["left_out"] == ["images of no known product"]
+    detect_drawn(copy, [*folders, str(tmp_path / "rod")], sizes=(0.2,), draws=4)
+    assert copy.drawn()["left_out"] == []

@@ -145,3 +145,16 @@ def test_what_cannot_be_drawn_is_told_before_an_image_is_read(product, tmp_path,
             train(settings, tmp_path / "run")
         assert set(filled) <= {"read held-out images"}
         filled.clear()
+
+
+def test_rows_computed_in_another_precision_lie_in_another_place(monkeypatch, product, tmp_path):
+    from untaught.engine import intake
+
+    places = []
+    for pays in (False, True):
+        monkeypatch.setattr(intake, "bf16_pays", lambda device, pays=pays: pays)
+        cache = {"memory": 0.0, "folder": tmp_path / "cache", "keep": True}
+        wanted = Settings(method="reverse_distillation", data=str(product), cache=cache, **SMALL | {"epochs": 1})
+        train(wanted, tmp_path / f"run-{pays}")
+        places.append({path.name for path in (tmp_path / "cache").iterdir()})
+    assert places[0] < places[1]

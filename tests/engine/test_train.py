@@ -296,3 +296,28 @@ def test_a_time_budget_is_shared_among_stages(product, tmp_path, monkeypatch):
     assert all("time budget" in why for why in stopped.values()), stopped
     assert min(epochs.values()) > 3, epochs
     assert "250 steps are the least that is usual" in stopped["distil"]
+
+
+@pytest.mark.parametrize(("began", "later"), [(True, False), (False, True)])
+def test_a_training_ends_in_the_precision_it_began_in(product, tmp_path, monkeypatch, began, later):
+    from untaught.engine import train as module
+    from untaught.engine.train import Training
+
+    class StopError(Exception):
+        pass
+
+    def stop(progress):
+        if progress.task.startswith("train") and progress.done > 0.6 * progress.total:
+            raise StopError
+
+    wanted = settings(product, epochs=3, checkpoint_seconds=0.0)
+    monkeypatch.setattr(module, "bf16_pays", lambda device: began)
+    train(wanted, tmp_path / "whole")
+    with pytest.raises(StopError):
+        Training(wanted, tmp_path / "run", report=stop).execute()
+    monkeypatch.setattr(module, "bf16_pays", lambda device: later)
+    run = train(wanted, tmp_path / "run", resume=True)
+    assert run.card.training.precision == {"distil": "bf16" if began else "fp32"}
+    assert same(weights(run.folder), weights(tmp_path / "whole"))
+    other = train(wanted, tmp_path / "other")
+    assert not same(weights(other.folder), weights(run.folder))

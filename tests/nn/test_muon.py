@@ -5,10 +5,11 @@ from torch import nn
 from untaught.nn.muon import MuonAdam, orthogonalise, polynomial, powers
 
 
+@pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize("shape", [(16, 64), (64, 16), (32, 32)])
-def test_singular_values_come_near_one(shape):
+def test_singular_values_come_near_one(shape, bf16):
     torch.manual_seed(0)
-    values = torch.linalg.svdvals(orthogonalise(torch.randn(shape) * 7).float())
+    values = torch.linalg.svdvals(orthogonalise(torch.randn(shape) * 7, bf16=bf16))
     assert values.min() > 0.6
     assert values.max() < 1.3
 

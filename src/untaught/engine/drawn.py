@@ -34,6 +34,7 @@ from untaught.run import Run
 SIZES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 DRAWS = 40
 KEPT = 2**26  # bytes of decoded images
+NAMELESS = "images of no known product"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _detect(
     if not found:
         raise DataError(f"none of {attempts} attempts gave a visible defect", "defects that show", "allow larger ones")
     report(Progress(task, attempts, attempts))
-    left_out = sorted(run.card.calibrated() - {"", *products})
+    left_out = sorted(name or NAMELESS for name in run.card.calibrated() - {*products})
     table = {
         "data": in_words(spec),
         "images": len(images),

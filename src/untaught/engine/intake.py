@@ -113,9 +113,10 @@ class Intake:
                         number, tile = divmod(row // views, tiles)
                         place = (samples[number].name, tile) if tile else (samples[number].name,)
                         image[position] = stage.view(image[position], generator(*keys, *place, row % views))
-            # The rows are kept in bfloat16 anyway.
-            half = stage.mixed and stage.half and bf16_pays(image.device)
-            with torch.no_grad(), torch.autocast(image.device.type, torch.bfloat16, enabled=half):
+            with (
+                torch.no_grad(),
+                torch.autocast(image.device.type, torch.bfloat16, enabled=halved(stage, image.device)),
+            ):
                 frozen = stage.frozen(*(tensors[name] for name in self.inputs))
             if stage.image or stage.pairs is not None:
                 frozen = {**tensors, **frozen, "image": (image * 255).round().to(torch.uint8)}
@@ -195,3 +196,8 @@ class _Rows:
         """Whether every image since the last question was read."""
         answer, self.intact = self.intact, True
         return answer
+
+
+def halved(stage: Stage, device: torch.device) -> bool:
+    """Whether what is frozen is computed in bfloat16: where the rows are kept so anyway, and it is faster."""
+    return stage.mixed and stage.half and bf16_pays(device)

@@ -15,7 +15,7 @@ import torch
 
 from untaught.calibration import Calibration
 from untaught.image import Recipe
-from untaught.nn.precision import bf16_pays, processor
+from untaught.nn.precision import processor
 from untaught.run import Card, DataRecord, FileRecord, TrainingRecord, WeightsRecord
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def make_card(training: Training, calibration: Calibration, products: dict[str, 
         training=TrainingRecord(
             seconds=round(training.clock(), 3), epochs=at.epochs, stopped=at.stopped, measured=at.measured,
             images=len(parts["train"]), parameters=sum(trained.values()), processes=training.accelerator.num_processes,
+            precision=at.precision,
         ),
         calibration=calibration, products=products, versions=versions(), machine=machine(),
     )  # fmt: skip
@@ -83,9 +84,8 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """What a figure of time depends on; of a processor also its widest instructions and what it trains in."""
-    trained = "bfloat16" if bf16_pays(torch.device("cpu")) else "float32"
-    named = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, {trained}"
+    """What a figure of time depends on; of a processor also its widest instructions."""
+    named = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}"
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else named
     return {
         "system": platform.platform(),

@@ -27,7 +27,7 @@ from untaught.anomalies.settings import AnomalySettings
 from untaught.batch import Batch
 from untaught.config import Settings
 from untaught.engine.features import FeatureCache
-from untaught.engine.intake import Intake
+from untaught.engine.intake import Intake, halved
 from untaught.engine.pairs import draw_pairs, to_pixels
 from untaught.engine.seed import derive
 from untaught.errors import ConfigError, DataError
@@ -212,8 +212,8 @@ class Shares:
             )
         return train, monitor
 
-    def cache(self, rows: int, part: str, half: bool = True) -> FeatureCache:
-        """An empty cache; its place on disk is named by all that its rows depend on."""
+    def cache(self, rows: int, part: str, half: bool = True, low: bool = False) -> FeatureCache:
+        """An empty cache for rows kept and computed in bfloat16 or not; its place is named by all they depend on."""
         settings, processes = self.settings, self.accelerator.num_processes
         root = settings.cache.folder or cache_root() / "features"
         told = [
@@ -225,6 +225,7 @@ class Shares:
             settings.seed,
             self.state,
             half,
+            low,
         ]
         told += [self.intake.recipe.model_dump_json(), part, self.accelerator.process_index, processes]
         key = hashlib.sha256(json.dumps([told, sorted(self.hashes.items())]).encode()).hexdigest()[:24]
@@ -233,7 +234,8 @@ class Shares:
     def _cached(self, stage: Stage, samples: Sequence[Sample], numbers: Sequence[int], part: str) -> FeatureCache:
         mine = [samples[number] for number in numbers]
         tiles = self.intake.recipe.tiles
-        cache = self.cache(len(mine) * tiles * stage.views, f"{stage.name}-{part}", stage.half)
+        low = halved(stage, self.accelerator.device)
+        cache = self.cache(len(mine) * tiles * stage.views, f"{stage.name}-{part}", stage.half, low)
         self.method.eval()
         self.intake.fill(
             cache, mine, stage=stage, keys=(self.settings.seed, stage.name), device=self.accelerator.device,

@@ -70,7 +70,7 @@ def train(
         settings: what to train on what; or a method's name, with the rest by keyword.
         out: the run folder; must not hold a run yet. Default: a new one under runs/.
         resume: go on with an interrupted training in `out`; its end is the same, bit for bit, as without the
-            interruption (on the CPU with as many threads).
+            interruption (on the same CPU with as many threads).
         report: told of the progress.
         diagnosed: told before the first epoch what the doctor says of the data.
         values: fields of `Settings`, `backbone` and `weights`: `train("stfpm", data="parts", epochs=3)`.
@@ -133,6 +133,7 @@ class Position:
     stopped: dict[str, str] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     measured: dict[str, dict[str, float]] = field(default_factory=dict)
+    precision: dict[str, str] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     data: str = ""
@@ -270,7 +271,9 @@ class Training:
             left = max(0.0, 60 * self.settings.minutes - self.at.began)
             schedule.seconds = left * share_of_time(stages[number:], steps, self.settings.epochs)
         schedule.history, schedule.settled, schedule.stopped = self.at.history, self.at.settled, self.at.why
-        bf16 = bf16_wanted(self.settings, stage, self.accelerator.device)
+        # Kept, so that a training ends in what it began in wherever it is resumed.
+        wanted = "bf16" if bf16_wanted(self.settings, stage, self.accelerator.device) else "fp32"
+        bf16 = self.at.precision.setdefault(stage.name, wanted) == "bf16"
         fit = Fit(self.method, stage, train, monitor, self.accelerator, schedule, self.settings.seed, bf16)
         fit.epoch, fit.clock, fit.report, fit.log = self.at.epoch, self.clock, self.report, self.at.log.append
         fit.checkpoint = self._checkpointer(number, fit)

@@ -144,7 +144,7 @@ class AsymmetricConfig(MethodConfig):
     flow: FlowSettings = FlowSettings()
     student: StudentSettings = StudentSettings()
     batch_size: int = Field(default=8, ge=1)
-    mixed: bool = Field(default=True, description="convolutions in bfloat16 and features kept so, where that pays")
+    mixed: bool = Field(default=True, description="convolutions in bfloat16 where that is faster, features kept so")
     energy: float = Field(
         default=0.5, ge=0, le=2, description="power of the features' energy each distance is multiplied by; 0: none"
     )

@@ -18,10 +18,11 @@ AGREEMENT = 1e-4  # of a level's largest value
 
 
 class Halving(nn.Module):
-    """A convolution of stride 2 that pads as TensorFlow does, without the padded copy where both sides are even.
+    """A depthwise convolution of stride 2 that pads as TensorFlow does, without a padded copy where sides are even.
 
     Such padding is a row and a column larger behind than before, which torch's convolutions cannot do. A kernel with a
-    row and a column of zeros before it makes it the same on both sides, and gives the same numbers.
+    row and a column of zeros before it makes it the same on both sides, and gives the same numbers. What that adds in
+    arithmetic is little beside the copy, but not where each channel is made of all: those convolutions stay.
 
     Args:
         conv: its kernel has an odd side and no dilation.
@@ -43,8 +44,8 @@ class Halving(nn.Module):
 
     @staticmethod
     def takes(conv: nn.Module) -> TypeGuard[Conv2dSame]:
-        """Whether a convolution is such a one, on the processor; elsewhere a larger kernel costs more than a copy."""
-        if not isinstance(conv, Conv2dSame) or conv.weight.device.type != "cpu":
+        """Whether a convolution is such a one, on the processor."""
+        if not isinstance(conv, Conv2dSame) or conv.weight.device.type != "cpu" or conv.groups != conv.in_channels:
             return False
         side, other = conv.kernel_size
         return side == other and side % 2 == 1 and side > 1 and conv.stride == (2, 2) and conv.dilation == (1, 1)

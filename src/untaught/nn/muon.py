@@ -70,11 +70,12 @@ class MuonAdam(torch.optim.Optimizer):
     def _muon(self, parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
+        low = state.setdefault("bf16", bf16_pays(parameter.device))
         momentum: Tensor = state["momentum"]
         momentum.lerp_(gradient, 1 - group["momentum"])
         matrix = gradient.lerp(momentum, group["momentum"]).flatten(1)
         rows, columns = matrix.shape
-        step = orthogonalise(matrix).view_as(parameter).to(parameter.dtype)
+        step = orthogonalise(matrix, bf16=low).view_as(parameter).to(parameter.dtype)
         parameter.mul_(1 - group["lr"] * group["decay"]).add_(
             step, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5
         )
@@ -90,7 +91,7 @@ class MuonAdam(torch.optim.Optimizer):
         parameter.addcdiv_(state["first"], root, value=-group["lr"] / (1 - low ** state["steps"]))
 
 
-def orthogonalise(matrix: Tensor, rounds: int = 5) -> Tensor:
+def orthogonalise(matrix: Tensor, rounds: int = 5, bf16: bool = False) -> Tensor:
     """The semi-orthogonal matrix nearest to `matrix` (r, c), roughly: singular values come out between 0.7 and 1.2.
 
     Of a long matrix X the iteration is done on the small X X' alone, which tells all factors to be multiplied by;
@@ -99,7 +100,7 @@ def orthogonalise(matrix: Tensor, rounds: int = 5) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     inner = matrix.T if tall else matrix
     inner = inner / (inner.norm() + 1e-7)
-    low = inner.bfloat16() if bf16_pays(matrix.device) else inner
+    low = inner.bfloat16() if bf16 else inner
     if inner.shape[1] >= LONG * inner.shape[0]:
         low = powers(inner @ inner.T, rounds).to(low.dtype) @ low
     else:
