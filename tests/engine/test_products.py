@@ -348,12 +348,13 @@ def test_the_table_of_an_evaluation_has_the_mean_of_products(run):
     assert f"{means[0]:.1f}" in line
 
 
-def test_images_of_no_known_product_on_which_nothing_was_drawn_are_told(run, line, tmp_path):
-    Toy(seed=8, train=12, test_good=0, test_bad=0, size=64).write(tmp_path / "rod")
+def test_images_of_no_known_product_on_which_nothing_was_drawn_are_told(run, tmp_path):
+    for name, seed in (("arm", 8), ("base", 9), ("rod", 10)):
+        Toy(seed=seed, train=8, test_good=0, test_bad=0, size=64).write(tmp_path / name)
     copy = Run(_copy(run, tmp_path))
-    folders = [str(line / name) for name in ("arm", "base")]
-    calibrate(copy, [*folders, str(tmp_path / "rod")])
-    detect_drawn(copy, folders, sizes=(0.2,), draws=4)
+    known, rod = [str(tmp_path / "arm"), str(tmp_path / "base")], str(tmp_path / "rod")
+    calibrate(copy, [*known, rod])
+    detect_drawn(copy, known, sizes=(0.2,), draws=4)
     assert copy.drawn()["left_out"] == ["images of no known product"]
-    detect_drawn(copy, [*folders, str(tmp_path / "rod")], sizes=(0.2,), draws=4)
+    detect_drawn(copy, [*known, rod], sizes=(0.2,), draws=4)
     assert copy.drawn()["left_out"] == []
