@@ -145,11 +145,11 @@ def level_forms(method: Any, image: Any) -> dict[str, tuple[list[Any], list[Any]
     untouched = level_distances(plain, method.student(plain), levels, True)
     across = level_distances(plain, method.student(advanced), levels, True)
     return {
-        "F' (the method)": (distances, advanced),
+        "F' (the preset's score)": (distances, advanced),
         "F, same student": (untouched, plain),
         "F, restored from F'": (across, plain),
         "F, (1 + gate)": ([d * (1 + g) for d, g in zip(untouched, gates, strict=True)], plain),
-        "F + gate": ([d + g for d, g in zip(untouched, gates, strict=True)], plain),
+        "F + gate (the preset's map)": ([d + g for d, g in zip(untouched, gates, strict=True)], plain),
         "gate alone": (gates, plain),
         "residual alone": (level_distances(advanced, plain, levels, True), plain),
         "F' + gate": ([d + g for d, g in zip(distances, gates, strict=True)], advanced),
@@ -232,7 +232,11 @@ def other_forms(found: Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]) -> 
     if not known:
         return ["Not measured."]
     names = next(iter(known.values()))[0]
-    lines = ["Maps and masks of 128 x 128 pixels, so slightly other figures than above.", ""]
+    lines = ["F is the untouched teacher, F' the amplified one: each restored by the student from itself, unless said."]
+    lines += [
+        "Map and score of one form each. Maps and masks of 128 x 128 pixels, so slightly other figures than above."
+    ]
+    lines += ["The preset takes its map from one form and its score from another.", ""]
     lines += ["| form | " + " | ".join(known) + " |", "| --- |" + " --- |" * len(known)]
     for name in names:
         cells = [" / ".join(f"{100 * rows[0][name][key]:.2f}" for key in FIGURES) for rows in known.values()]

@@ -158,6 +158,31 @@ def test_the_second_stage_learns_from_the_gated_teacher(lite):
             assert torch.equal(frozen[str(stride)], level)
 
 
+def test_in_lite_the_map_is_of_untouched_levels_and_their_gates_and_the_score_of_amplified_ones(lite):
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        plain, advanced = lite.plain(image), lite.advanced(image)
+        gates = lite.amplifier.gate(plain[1:])
+        shown = lite.distances(plain)
+        shown = [shown[0], *(distance + gate for distance, gate in zip(shown[1:], gates, strict=True))]
+        map_, score = lite(image)
+        expected, _ = lite.map(shown, plain, (64, 64))
+        amplified, judged = lite.map(lite.distances(advanced), advanced, (64, 64))
+    assert torch.allclose(map_, expected, atol=1e-6)
+    assert torch.allclose(score, judged, atol=1e-6)
+    assert not torch.allclose(map_, amplified, atol=1e-3)
+
+
+@pytest.mark.parametrize("change", [{"drawn": "amplified"}, {"amplifier": {"on": False}}])
+def test_else_map_and_score_are_of_what_the_student_restores(change):
+    method = Aand(Aand.configure("lite", image_size=64, **change), untrained=True).eval()
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        target = method.advanced(image)
+        expected = method.map(method.distances(target), target, (64, 64))
+        assert all(torch.equal(*pair) for pair in zip(method(image), expected, strict=True))
+
+
 def test_in_lite_a_gate_below_a_half_is_closed_and_the_rest_is_stretched(lite):
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():

@@ -127,8 +127,16 @@ class LevelMap(nn.Module):
         distances: Sequence[Float[Tensor, "b _ _"]],
         target: Sequence[Float[Tensor, "b _ _ _"]],
         size: tuple[int, int],
+        judged: Sequence[Float[Tensor, "b _ _"]] | None = None,
     ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
-        """Map of `size` (height, width) and score; `target` holds the teacher's levels, for their energy."""
+        """Map of `size` (height, width) and score.
+
+        Args:
+            distances: of each level, each at its own size; of these the map is made.
+            target: the teacher's levels, for their energy.
+            size: of the map.
+            judged: distances that the score is drawn from, where it is not the map's maximum; None: the same.
+        """
         settings = self.settings
         levels = list(distances)
         if settings.energy:
@@ -140,10 +148,11 @@ class LevelMap(nn.Module):
             map_ = upsample(map_, size, settings.align_corners)
         if settings.top == 0:
             return map_, maximum(map_)
-        scores = [(prominence if settings.roots else contrast)(level, settings.top) for level in distances]
+        judged = distances if judged is None else judged
+        scores = [(prominence if settings.roots else contrast)(level, settings.top) for level in judged]
         votes = settings.votes or [1.0] * len(scores)
         scores = [vote * score for vote, score in zip(votes, scores, strict=True)]
         if self.watchful:
-            times = [lower_quartile(level) / usual for level, usual in zip(distances, self.usual, strict=True)]
+            times = [lower_quartile(level) / usual for level, usual in zip(judged, self.usual, strict=True)]
             scores += [(level - settings.foreign).clamp_min(0) for level in times]
         return map_, torch.stack(scores).sum(dim=0)
