@@ -60,8 +60,8 @@ stood there, of two threads where the new ones are of one; our runs had one thre
 the training process (user + system), from its start for untaught, without imports for the peers; runs shared the
 machine, so wall times would not compare. Uninformed students made their teachers first where they found none, about 110
 CPU seconds each, once for all products. An image's time is CPU time from file to verdict with one thread, the median
-of sixteen test images. The runs of stfpm were trained before its map was changed and scored anew with today's: neither
-training nor an image's score depends on it; their records say so.
+of sixteen test images. The runs of stfpm, and those of aand with the seeds 0 and 1, were trained before their map was
+changed and scored anew with today's: neither training nor an image's score depends on it; their records say so.
 
 Times with a star were taken on another processor than the rest, all or in part: compare them with each other only.
 With AVX2 alone training is in float32, and everything takes two to three times as long. With AVX-512 it is in bfloat16,
