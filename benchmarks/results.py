@@ -68,7 +68,7 @@ With AVX2 alone training is in float32, and everything takes two to three times 
 but for Intel's processors without tiles: these train in float32, where their name here ends in fp32, and needed 1.2 to
 1.6 times as long where it does not. Where a method's seeds differ in this, its times are those of the last. Times of
 asymmetric, reverse_distillation, stfpm and uninformed_students were taken before the teacher's batch norms were folded
-into its convolutions, which takes a quarter off its pass, and all times but those of processors named with fp32 before
+into its convolutions, which takes a quarter off its pass, and most times but those of processors named with fp32 before
 it padded without a copy of its input, which takes a tenth off an image.
 """
 USUAL = {"AMD EPYC", "AMD EPYC, AVX512"}
@@ -242,10 +242,14 @@ def mean_records(groups: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, A
         rows = [group[seed] for group in by_seed]
         figures = {key: mean([row["figures"][key] for row in rows]) for key in FIGURES}
         times = {key: mean([row.get(key) for row in rows]) for key in ("cpu_seconds", "train_cpu_seconds")}
-        own = {"device": " and ".join(sorted({ledger.computer(row) for row in rows}))}
+        devices = {row["machine"]["device"] for row in rows if row.get("machine")}
+        own = {"device": " and ".join(sorted(devices - USUAL) or sorted(devices)[-1:])}
+        trained = [row.get("training", {}).get("precision", {}) for row in rows]
+        precision = {f"{number}.{stage}": its for number, known in enumerate(trained) for stage, its in known.items()}
         means.append(
             {"seed": seed, "figures": figures, **times, "cpu_seconds_per_image": mean([cpu_of(row) for row in rows])}
         )
+        means[-1] |= {"training": {"precision": precision}}
         means[-1] |= {"machine": own, "resumed": any(row.get("resumed") for row in rows)}
     return means
 
@@ -363,7 +367,7 @@ def summary(ours: Records) -> dict[str, Any]:
                 else {}
             )
             row |= {"ms_per_image": round(1000 * statistics.mean(timed), 2)} if timed else {}
-            row |= {"processor": named} if (named := other(alike(records))) else {}
+            row |= {"processor": named} if (named := other([*whole, *alike(records)])) else {}
             entry["products"][product] = row
             machines |= {f"{ledger.computer(record)}, {record['machine']['cores']} cores" for record in records}
     return {"machine": "; ".join(sorted(machines)), "methods": dict(sorted(methods.items()))}

@@ -89,7 +89,7 @@ class Settings(Frozen):
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
-        description="of training; auto: bf16 where it is right and the hardware faster in it; scores are fp32",
+        description="of the student's steps; auto: bf16 where it is right and the hardware faster; scores are fp32",
     )
     checkpoint_seconds: float = Field(
         default=10.0, ge=0, description="least seconds between two checkpoints; 0: one after every epoch"

@@ -93,7 +93,9 @@ class TrainingRecord(_Part):
     images: int
     parameters: int = Field(description="trained parameters")
     processes: int = 1
-    precision: dict[str, str] = Field(default_factory=dict, description="bf16 or fp32, by stage; none: not recorded")
+    precision: dict[str, str] = Field(
+        default_factory=dict, description="of the student's steps, bf16 or fp32, by stage; none: not recorded"
+    )
 
 
 class Card(_Part):

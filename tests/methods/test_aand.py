@@ -162,6 +162,7 @@ def test_in_lite_the_map_is_of_untouched_levels_and_their_gates_and_the_score_of
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         plain, advanced = lite.plain(image), lite.advanced(image)
+        lite.map.settle([[distance / 9 for distance in lite.distances(advanced)]])  # what is foreign counts too
         gates = lite.amplifier.gate(plain[1:])
         shown = lite.distances(plain)
         shown = [shown[0], *(distance + gate for distance, gate in zip(shown[1:], gates, strict=True))]

@@ -73,3 +73,23 @@ def test_it_learns_in_any_memory_format():
         results.append(loss.item())
     assert results[0] < 0.5
     assert results[1] == pytest.approx(results[0], rel=0.05)
+
+
+def test_a_weight_is_orthogonalised_in_the_precision_it_began_in(monkeypatch):
+    from untaught.nn import muon
+
+    torch.manual_seed(0)
+    start, gradients = torch.randn(8, 4, 3, 3), torch.randn(2, 8, 4, 3, 3)
+
+    def after(*pays):
+        weight = nn.Parameter(start.clone())
+        optimizer = MuonAdam([weight], [], rate=0.1, adam_rate=0.1)
+        for gradient, its in zip(gradients, pays, strict=True):
+            monkeypatch.setattr(muon, "bf16_pays", lambda device, its=its: its)
+            weight.grad = gradient
+            optimizer.step()
+        return weight.detach()
+
+    assert torch.equal(after(True, True), after(True, False))
+    assert torch.equal(after(False, False), after(False, True))
+    assert not torch.equal(after(True, True), after(False, False))

@@ -42,7 +42,7 @@ def test_bfloat16_pays_where_its_units_are_faster(monkeypatch, cpuinfo, told, av
 
 def test_where_linux_tells_nothing_the_platform_does(monkeypatch, cpuinfo):
     monkeypatch.setattr(precision.platform, "processor", lambda: "Intel64 Family 6 Model 207, GenuineIntel")
-    for text in (None, "", "CPU architecture: 8\n"):
+    for text in (None, "", "vendor_id\t:\nmodel name\t:\n", "CPU architecture: 8\n"):
         cpuinfo(text)
         assert precision.made_by_intel()
         assert precision.processor() == "Intel64 Family 6 Model 207, GenuineIntel"

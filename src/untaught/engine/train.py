@@ -271,9 +271,7 @@ class Training:
             left = max(0.0, 60 * self.settings.minutes - self.at.began)
             schedule.seconds = left * share_of_time(stages[number:], steps, self.settings.epochs)
         schedule.history, schedule.settled, schedule.stopped = self.at.history, self.at.settled, self.at.why
-        # Kept, so that a training ends in what it began in wherever it is resumed.
-        wanted = "bf16" if bf16_wanted(self.settings, stage, self.accelerator.device) else "fp32"
-        bf16 = self.at.precision.setdefault(stage.name, wanted) == "bf16"
+        bf16 = self._precision(stage) == "bf16"
         fit = Fit(self.method, stage, train, monitor, self.accelerator, schedule, self.settings.seed, bf16)
         fit.epoch, fit.clock, fit.report, fit.log = self.at.epoch, self.clock, self.report, self.at.log.append
         fit.checkpoint = self._checkpointer(number, fit)
@@ -288,6 +286,15 @@ class Training:
         self.at.stage, self.at.epoch, self.at.history, self.at.settled, self.at.why = number + 1, 0, [], None, ""
         self.at.state = ""
         self.monitor = monitor
+
+    def _precision(self, stage: Stage) -> str:
+        """What a stage's steps are computed in, the same for all processes, and after an interruption as before."""
+        wanted = "bf16" if bf16_wanted(self.settings, stage, self.accelerator.device) else "fp32"
+        if self.accelerator.num_processes > 1:
+            wanted = broadcast_object_list([wanted])[0]
+        if self.at.epoch == 0:
+            return self.at.precision.setdefault(stage.name, wanted)
+        return self.at.precision.get(stage.name, wanted)  # checkpoints of before that tell nothing of it
 
     def _plain(self, share: Share) -> Iterator[Batch]:
         """Every image once as it is, where the method computes; nothing is drawn on them."""

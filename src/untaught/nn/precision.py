@@ -39,7 +39,7 @@ def processor() -> str:
 def told(field: str) -> str:
     """What Linux tells of the first processor; empty where it tells nothing."""
     try:
-        found = re.search(rf"^{field}\s*:\s*(.+)$", CPUINFO.read_text(encoding="utf-8"), re.MULTILINE)
+        found = re.search(rf"^{field}\s*:[ \t]*(.+)$", CPUINFO.read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         return ""
     return found.group(1).strip() if found else ""
