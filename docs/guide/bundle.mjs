@@ -43,7 +43,7 @@ function check(parts) {
 const parts = entries(readFileSync(process.argv[2]));
 check(parts);
 const card = JSON.parse(parts.get("card.json"));
-if (card.bundle_version > 2 || card.schema_version > 3) throw new Error("made by a newer version of untaught");
+if (card.bundle_version > 2 || card.schema_version > 4) throw new Error("made by a newer version of untaught");
 const named = process.argv[3] === "--product";
 const product = named ? process.argv[4] : "", files = process.argv.slice(named ? 5 : 3);
 if (product && !(product in card.products)) throw new Error(`no product ${product} among ${Object.keys(card.products)}`);
