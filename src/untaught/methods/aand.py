@@ -348,8 +348,7 @@ class Aand(Distillation):
         if self.config.drawn == "amplified" or not gates:
             map_, score = self.map(judged, target, size)
             return map_, score
-        shown = self.distances(plain)
-        spared, rest = shown[: -len(gates)], shown[-len(gates) :]
+        spared, rest = self.spared(self.distances(plain))
         shown = [*spared, *(distance + gate for distance, gate in zip(rest, gates, strict=True))]
         map_, score = self.map(shown, plain, size, judged)
         return map_, score
